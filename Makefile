@@ -1,0 +1,49 @@
+# A machine with Python 3.11 or newer, make and a network is enough. `make help` lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+DEMO_CACHE := build/demo
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint bench clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed  ## index the sample photos and search them
+	IGSEARCH_CACHE_DIR=$(DEMO_CACHE) $(BIN)/igsearch index sample --from assets/sample
+	IGSEARCH_CACHE_DIR=$(DEMO_CACHE) $(BIN)/igsearch search sample -n 3 a close up of a cat
+	IGSEARCH_CACHE_DIR=$(DEMO_CACHE) $(BIN)/igsearch search sample -n 3 flower
+
+test: $(VENV)/.installed-test  ## run every test, then build the wheel into dist/
+	$(BIN)/python -m pytest
+	$(BIN)/python -m hatchling build -t wheel
+
+lint: $(VENV)/.installed-test $(VENV)/.installed-lint  ## check style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed-test  ## run every benchmark; they print what the README claims
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+clean:  ## remove what was built here, the virtual environment too
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests training benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# The environment, in layers: each stamp is newer than what was installed for it, so that the second run of a target installs nothing.
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"igsearch needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-%: $(VENV)/.installed
+	$(PIP) --editable '.[$*]'
+	@touch $@

@@ -1,0 +1,5 @@
+"""`python -m igsearch`."""
+
+from igsearch.cli import main
+
+main()

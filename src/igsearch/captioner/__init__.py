@@ -1,0 +1,1 @@
+"""From pixels to sentences: everything that needs torch."""

@@ -1,0 +1,299 @@
+"""The command: parse, call one use case, render, choose the exit code. Results go to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import traceback
+import warnings
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn, TextIO
+
+import typer
+
+from igsearch import __version__, formats, render
+from igsearch.errors import ExitCode, IgsearchError, PhotoError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from igsearch.service import OnEvent
+
+app = typer.Typer(
+    name="igsearch",
+    help="Find a photo on an Instagram profile from a description. Nothing leaves this machine but the requests to Instagram.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Exit codes: 0 done, 1 done but some photos failed, 2 usage, 3 login needed or private, 4 try again later, 5 nothing indexed under that name, "
+    "6 damaged file, 70 a fault in igsearch, 130 interrupted.",
+)
+
+DATE_FORMATS = {4: ("%Y", 366), 7: ("%Y-%m", 31), 10: ("%Y-%m-%d", 1)}
+"""By length: how a date is written, and the most days that the period it names can have."""
+
+CacheDir = Annotated[Path | None, typer.Option("--cache-dir", metavar="DIR", help="Where captions and indexes are kept. [default: the user's cache]")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+BeamSize = Annotated[int | None, typer.Option(min=1, max=50, help="Hypotheses kept while a sentence is searched for. [default: the checkpoint's, 5]")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+class Thumbnails(StrEnum):
+    """Whether the table shows pictures."""
+
+    AUTO = "auto"
+    NEVER = "never"
+
+
+class Sort(StrEnum):
+    """What the results are ordered by."""
+
+    SCORE = "score"
+    DATE = "date"
+    LIKES = "likes"
+
+
+def print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the flag
+    """Print the version and end."""
+    if wanted:
+        typer.echo(f"igsearch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")] = False,  # noqa: ARG001 - the callback's
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: ARG001 - `main` looks for it
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")] = False,
+) -> None:
+    """Find a photo on an Instagram profile from a description. Nothing leaves this machine but the requests to Instagram."""
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="igsearch: %(message)s", stream=sys.stderr)
+
+
+@app.command(
+    epilog="Examples:\n\n  igsearch index natgeotravel --limit 200\n\n  igsearch index holiday --from ~/Pictures/2025"
+    "\n\n  cat addresses.txt | igsearch index found --from -"
+)
+def index(
+    profile: Annotated[str, typer.Argument(metavar="PROFILE", help="The Instagram profile, or with --from any name you choose.")],
+    *,
+    source: Annotated[
+        str | None, typer.Option("--from", metavar="PATH", help="Photos that are here: an instaloader folder, a folder, a list of paths or URLs, - for stdin.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Look at the first N photos only.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="DATE", help="Only photos from this day on: 2024-06-30, 2024-06 or 2024.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="Only photos before the end of this day, month or year.")] = None,
+    login: Annotated[str | None, typer.Option(metavar="USER", help="Use the session that `instaloader --login USER` saved.")] = None,
+    captioner: Annotated[Path | None, typer.Option(metavar="DIR", help="Another checkpoint. [default: the packaged one]")] = None,
+    device: Device = "auto",
+    beam_size: BeamSize = None,
+    batch_size: Annotated[int, typer.Option(metavar="N", min=1, max=1024, help="Photos described and stored at a time.")] = 16,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Walk everything again, to get at what failed.")] = False,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Describe everything anew.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be described; fetch and write nothing.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    cache_dir: CacheDir = None,
+) -> None:
+    """Describe a profile's photos and make them searchable. Run it again to add what is new, or to go on after an interruption."""
+    from igsearch import api
+    from igsearch.service import Walk
+
+    walk = Walk(limit, day(since, "--since"), day(until, "--until", end=True))
+    if dry_run:
+        for photo in api.preview(profile, source, walk=walk, login=login, cache_dir=cache_dir):
+            typer.echo(formats.plain(photo.permalink or photo.url or str(photo.path)))
+        return
+    with progress(quiet=quiet) as show:
+        report = api.index(
+            profile, source, walk=walk, login=login, captioner=captioner, device=device, beam_size=beam_size, batch_size=batch_size,
+            rebuild=rebuild, retry_failed=retry_failed, cache_dir=cache_dir, on_event=show,
+        )  # fmt: skip
+    if as_json:
+        typer.echo(formats.report_json(report))
+    if not quiet:
+        render.index_summary(console(sys.stderr), report)
+    raise typer.Exit(ExitCode.SOME_FAILED if report.n_failed else ExitCode.OK)
+
+
+@app.command(
+    epilog="Examples:\n\n  igsearch search natgeotravel people walking on street"
+    "\n\n  igsearch search @all dog --since 2024 --json | jq -r '.results[0].permalink'"
+    "\n\n  igsearch search holiday beach --paths -0 | xargs -0 open"
+)
+def search(
+    profile: Annotated[str, typer.Argument(metavar="PROFILE", help="A profile that was indexed, several separated by commas, or @all.")],
+    query: Annotated[list[str], typer.Argument(metavar="QUERY...", help="What the photo shows. Quotes are not needed.")],
+    *,
+    n: Annotated[int, typer.Option("-n", "--number", min=1, help="At most so many photos.")] = 20,
+    offset: Annotated[int, typer.Option(min=0, help="Pass over the first N.")] = 0,
+    min_score: Annotated[float, typer.Option(min=0.0, max=1.0, help="Only photos that match at least so well.")] = 0.0,
+    since: Annotated[str | None, typer.Option(metavar="DATE", help="Only photos from this day, month or year on.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="Only photos before the end of this day, month or year.")] = None,
+    sort: Annotated[Sort, typer.Option(help="Best, newest or most liked first.")] = Sort.SCORE,
+    as_json: AsJson = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="A table for a spreadsheet.")] = False,
+    urls: Annotated[bool, typer.Option("--urls", help="Links only, one a line.")] = False,
+    paths: Annotated[bool, typer.Option("--paths", help="Files only, one a line.")] = False,
+    null: Annotated[bool, typer.Option("--null", "-0", help="End links and files with a NUL character, for xargs -0.")] = False,
+    thumbnails: Annotated[Thumbnails, typer.Option(help="Pictures in the table, on a terminal with colours.")] = Thumbnails.AUTO,
+    quiet: Quiet = False,
+    cache_dir: CacheDir = None,
+) -> None:
+    """Find photos by what they show."""
+    from igsearch import api
+
+    if sum((as_json, jsonl, csv, urls, paths)) > 1:
+        raise UsageError("only one of --json, --jsonl, --csv, --urls and --paths can be had at a time")
+    if null and not (urls or paths):
+        raise UsageError("-0 goes with --urls or --paths")
+    words = " ".join(query)
+    begin, end = day(since, "--since"), day(until, "--until", end=True)
+    answer = api.search(profile, words, n=n, offset=offset, min_score=min_score, since=begin, until=end, sort=sort.value, cache_dir=cache_dir)
+    if as_json:
+        typer.echo(formats.search_json(answer.hits, query=words, profiles=answer.profiles, total=answer.total))
+    elif jsonl or csv:
+        for line in formats.search_jsonl(answer.hits) if jsonl else formats.search_csv(answer.hits):
+            typer.echo(line)
+    elif urls or paths:
+        items = formats.search_urls(answer.hits) if urls else formats.search_paths(answer.hits)
+        sys.stdout.buffer.write(formats.delimited(items, zero=null, terminal=sys.stdout.isatty()))
+    else:
+        render.search_table(console(sys.stdout), answer.hits, words, thumbnails=thumbnails is Thumbnails.AUTO, total=answer.total)
+    if not quiet:
+        for remark in answer.remarks:
+            note(remark)
+
+
+@app.command(epilog="Examples:\n\n  igsearch caption photo.jpg\n\n  igsearch caption *.jpg --json | jq -r '.results[].caption'")
+def caption(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Pictures.")],
+    *,
+    device: Device = "auto",
+    beam_size: BeamSize = None,
+    batch_size: Annotated[int, typer.Option(metavar="N", min=1, max=1024, help="Pictures described at a time.")] = 16,
+    captioner: Annotated[Path | None, typer.Option(metavar="DIR", help="Another checkpoint. [default: the packaged one]")] = None,
+    labels: Annotated[bool, typer.Option("--labels", help="Add the likeliest ImageNet labels.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Describe pictures, without an index."""
+    from igsearch import api
+
+    described = api.describe_files(files, device=device, beam_size=beam_size, batch_size=batch_size, captioner=captioner)
+    if as_json:
+        results = list(described.results)
+        typer.echo(formats.caption_json(described.captioner, results))
+    else:
+        results = []
+        for path, outcome in described.results:
+            results.append((path, outcome))
+            render.captions(console(sys.stdout), [(path, outcome)], with_path=len(files) > 1, with_labels=labels)
+    errors = [outcome for _, outcome in results if isinstance(outcome, PhotoError)]
+    for error in errors:
+        note(str(error))
+    raise typer.Exit(ExitCode.SOME_FAILED if errors else ExitCode.OK)
+
+
+@app.command("list")
+def list_profiles(*, as_json: AsJson = False, cache_dir: CacheDir = None) -> None:
+    """Show what is indexed."""
+    from igsearch import api
+
+    summaries = api.profiles(cache_dir)
+    if as_json:
+        typer.echo(formats.profiles_json(summaries))
+    elif summaries:
+        render.profiles_table(console(sys.stdout), summaries)
+    else:
+        note("nothing is indexed yet: run igsearch index PROFILE")
+
+
+@app.command()
+def remove(
+    profile: Annotated[str, typer.Argument(metavar="PROFILE", help="A profile that was indexed.")],
+    cache_dir: CacheDir = None,
+) -> None:
+    """Delete a profile's captions, index and thumbnails. Photos of your own are not touched."""
+    from igsearch import api
+
+    note(f"removed {api.remove(profile, cache_dir=cache_dir)}")
+
+
+def day(given: str | None, option: str, *, end: bool = False) -> datetime | None:
+    """The UTC midnight that begins a day, month or year written as ISO 8601, or with `end` the one that follows it. Raises UsageError."""
+    if given is None:
+        return None
+    pattern, longest = DATE_FORMATS.get(len(given), ("", 0))
+    try:
+        begin = datetime.strptime(given, pattern).replace(tzinfo=UTC)
+        following = begin + timedelta(days=longest)
+    except (ValueError, OverflowError) as err:
+        raise UsageError(f"{option} {given!r} is not a date: write 2024-06-30, 2024-06 or 2024") from err
+    starts = {4: following.replace(month=1, day=1), 7: following.replace(day=1)}
+    return starts.get(len(given), following) if end else begin
+
+
+def console(stream: TextIO) -> Console:
+    """Rich's console on a stream; it looks for colours, width and NO_COLOR by itself."""
+    from rich.console import Console
+
+    return Console(file=stream, highlight=False, emoji=False, markup=False)
+
+
+def note(text: str) -> None:
+    """One line on stderr."""
+    typer.echo(f"igsearch: {formats.plain(text)}", err=True)
+
+
+@contextlib.contextmanager
+def progress(*, quiet: bool) -> Iterator[OnEvent]:
+    """Show an indexing run as it goes."""
+    if quiet:
+        yield lambda _: None
+        return
+    with render.Progress(console(sys.stderr)) as shown:
+        yield shown.show
+
+
+def exit_code_of(err: IgsearchError | typer.TyperException | KeyboardInterrupt | BrokenPipeError) -> int:
+    """Say what went wrong in one line, and give the exit code for it."""
+    if isinstance(err, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    if isinstance(err, KeyboardInterrupt):
+        note("interrupted; what was done is kept, and the same command goes on from there")
+        return ExitCode.INTERRUPTED
+    if isinstance(err, IgsearchError):
+        note(str(err))
+        return err.exit_code
+    note(f"{err.format_message().rstrip('.')}: see igsearch --help" if err.format_message() else "see igsearch --help")
+    return ExitCode.USAGE
+
+
+def main() -> NoReturn:
+    """Run the command; every error becomes one line on stderr and an exit code, with a traceback above it only where --debug asks for one."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    try:
+        code = app(standalone_mode=False) or ExitCode.OK
+        sys.stdout.flush()
+    except Exception as err:  # noqa: BLE001 - the outermost border: a fault of ours must not end in a traceback either
+        if "--debug" in sys.argv:
+            traceback.print_exc()
+        if isinstance(err, (IgsearchError, typer.TyperException, BrokenPipeError)):
+            code = exit_code_of(err)
+        else:
+            note(f"a fault in igsearch, please report it: {type(err).__name__}: {err}; igsearch --debug … shows where")
+            code = ExitCode.FAULT
+    except KeyboardInterrupt as err:
+        code = exit_code_of(err)
+    sys.exit(code)

@@ -1,0 +1,199 @@
+"""Answers as programs read them, one shape for the command and the server alike: JSON, JSON lines, CSV, bare addresses and paths.
+
+Text from outside is data: what a terminal would obey is written as an escape, and no cell of a CSV file is a formula.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from igsearch.errors import PhotoError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from igsearch.records import Description, Hit, Photo
+    from igsearch.service import IndexReport
+    from igsearch.store import Summary
+
+SCHEMA_VERSION = 1
+
+HIT_FIELDS = (
+    "rank",
+    "score",
+    "profile",
+    "id",
+    "caption",
+    "matched",
+    "permalink",
+    "url",
+    "path",
+    "thumbnail",
+    "shortcode",
+    "slide",
+    "n_slides",
+    "taken_at",
+    "is_video",
+    "likes",
+    "hashtags",
+    "post_text",
+    "alt_text",
+    "labels",
+    "objects",
+)
+
+CONTROL = r"\x00-\x1f\x7f-\x9f"
+INVISIBLE = r"\u061c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
+"""Direction overrides and isolates (Unicode TR 36, 2.4), separators and tags. The joiners U+200C and U+200D stay: scripts and emoji are written with them."""
+SURROGATES = r"\ud800-\udfff"
+UNSAFE = re.compile(f"[{CONTROL}{INVISIBLE}{SURROGATES}]")
+UNSAFE_IN_CELL = re.compile(f"(?![\n\t])[{CONTROL}{INVISIBLE}{SURROGATES}]")
+FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def plain(text: str) -> str:
+    """`text` on one line, safe to show on a terminal: runs of white space become a space, what a terminal would obey becomes a replacement character."""
+    return UNSAFE.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))
+
+
+def hit_record(hit: Hit) -> dict[str, Any]:
+    """A hit as JSON knows it: every key present, null where unknown, times in UTC. The shape is a contract (`schema_version`)."""
+    photo, described = hit.photo, hit.description
+    return {
+        "rank": hit.rank,
+        "score": round(hit.score, 6),
+        "profile": hit.profile,
+        "id": photo.id,
+        "caption": described.caption,
+        "matched": list(hit.matched),
+        "permalink": photo.permalink,
+        "url": photo.url,
+        "path": None if photo.path is None else str(photo.path),
+        "thumbnail": str(hit.thumbnail),
+        "shortcode": photo.shortcode,
+        "slide": photo.slide,
+        "n_slides": photo.n_slides,
+        "taken_at": _iso(photo.taken_at),
+        "is_video": photo.is_video,
+        "likes": photo.likes,
+        "hashtags": list(photo.hashtags),
+        "post_text": photo.post_text,
+        "alt_text": photo.alt_text,
+        "labels": _label_records(described),
+        "objects": None,
+    }
+
+
+def search_json(hits: Iterable[Hit], *, query: str, profiles: Sequence[str], total: int) -> str:
+    """The answer to a search as one JSON document; `total` counts all matches, not only those shown."""
+    results = [hit_record(hit) for hit in hits]
+    return _json({"schema_version": SCHEMA_VERSION, "query": query, "profiles": list(profiles), "total": total, "results": results}, indent=2)
+
+
+def search_jsonl(hits: Iterable[Hit]) -> Iterator[str]:
+    """One hit a line, without the line's end."""
+    return (_json(hit_record(hit)) for hit in hits)
+
+
+def search_csv(hits: Iterable[Hit]) -> Iterator[str]:
+    """A header and one hit a line, without the line's end (RFC 4180 otherwise). Lists are joined by spaces, labels by semicolons."""
+    yield _csv_line(HIT_FIELDS)
+    for hit in hits:
+        record = hit_record(hit) | {"labels": "; ".join(f"{label.name} {label.probability:.3f}" for label in hit.description.labels)}
+        yield _csv_line(map(_cell, record.values()))
+
+
+def search_urls(hits: Iterable[Hit]) -> Iterator[str]:
+    """Each hit's lasting address: its post on Instagram, else where the picture was, else the local file."""
+    return (address(hit.photo) for hit in hits)
+
+
+def search_paths(hits: Iterable[Hit]) -> Iterator[str]:
+    """A local file for each hit: the picture itself where it is here, else its thumbnail."""
+    return (str(hit.photo.path or hit.thumbnail) for hit in hits)
+
+
+def delimited(items: Iterable[str], *, zero: bool, terminal: bool) -> bytes:
+    r"""Addresses or paths as bytes for stdout, each followed by a line's end, or by `\0` with `zero`. Exact, unless a `terminal` would obey them."""
+    end = b"\0" if zero else b"\n"
+    return b"".join(os.fsencode(plain(item) if terminal else item) + end for item in items)
+
+
+def caption_json(captioner: str, results: Iterable[tuple[Path, Description | PhotoError]]) -> str:
+    """What `igsearch caption --json` says: a description or an error for each path, in order."""
+    return _json({"schema_version": SCHEMA_VERSION, "captioner": captioner, "results": [_caption_record(*result) for result in results]}, indent=2)
+
+
+def report_json(report: IndexReport) -> str:
+    """What an indexing run did; of many failed photos, the first ones are listed."""
+    counts = {"described": report.n_described, "known": report.n_known, "failed": report.n_failed, "searchable": report.n_photos}
+    failures = [{"id": one.photo.id, "permalink": one.photo.permalink, "url": one.photo.url, "error": one.reason} for one in report.failed]
+    head = {"schema_version": SCHEMA_VERSION, "profile": report.profile, "source": report.source, "seconds": round(report.seconds, 2)}
+    return _json(head | {"photos": counts, "failures": failures}, indent=2)
+
+
+def profiles_json(summaries: Iterable[Summary]) -> str:
+    """What is indexed: a record for each profile."""
+    return _json({"schema_version": SCHEMA_VERSION, "profiles": [_profile_record(summary) for summary in summaries]}, indent=2)
+
+
+def _profile_record(summary: Summary) -> dict[str, Any]:
+    times = {"oldest": _iso(summary.oldest), "newest": _iso(summary.newest), "last_indexed": _iso(summary.last_indexed)}
+    counts = {"photos": summary.n_photos, "failed": summary.n_failed}
+    return {"profile": summary.profile, "source": summary.source, **counts, "captioners": list(summary.captioners), **times}
+
+
+def _caption_record(path: Path, outcome: Description | PhotoError) -> dict[str, Any]:
+    if isinstance(outcome, PhotoError):
+        return {"path": str(path), "error": str(outcome)}
+    alternatives = [{"caption": other.caption, "logprob": round(other.logprob, 4)} for other in outcome.alternatives]
+    best = {"path": str(path), "caption": outcome.caption, "logprob": round(outcome.logprob, 4)}
+    return best | {"alternatives": alternatives, "labels": _label_records(outcome)}
+
+
+def _label_records(description: Description) -> list[dict[str, Any]]:
+    return [{"name": label.name, "probability": round(label.probability, 4)} for label in description.labels]
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    """JSON in readable UTF-8; only what a terminal would obey, or cannot be encoded, is written as an escape, which means the same."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    return re.sub(f"(?!\n){UNSAFE.pattern}", lambda found: json.dumps(found[0])[1:-1], text)
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _csv_line(cells: Iterable[object]) -> str:
+    import csv
+    import io
+
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(cells)
+    return out.getvalue().removesuffix("\n")
+
+
+def _cell(value: object) -> object:
+    """A value as a spreadsheet may show it: text that would be taken for a formula gets an apostrophe."""
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
+    if not isinstance(value, str):
+        return value
+    guard = "'" if value.startswith(FORMULA_START) else ""
+    return guard + UNSAFE_IN_CELL.sub("\N{REPLACEMENT CHARACTER}", value.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def address(photo: Photo) -> str:
+    """The photo's address in ASCII, anything unusual in it percent-encoded, so that neither a terminal nor a shell script trips over it."""
+    given = photo.permalink or photo.url
+    if given is not None:
+        return quote(given.encode("utf-8", "surrogatepass"), safe="%/:=&?~#+!$,;'@()*[]")
+    return photo.path.absolute().as_uri() if photo.path is not None else ""

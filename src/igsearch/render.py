@@ -1,0 +1,292 @@
+"""Answers as people read them: a table with pictures and links on a terminal, plain lines in a pipe; and what indexing looks like while it runs.
+
+Text from outside is data: control characters, escape sequences and bidirectional overrides never reach the terminal, markup is not interpreted. Rich and
+Pillow are imported by the functions that need them, so that a command which prints JSON waits for neither.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, Self
+
+from igsearch.errors import ImageError, PhotoError
+from igsearch.formats import address, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+    from types import TracebackType
+
+    from rich.console import Console
+    from rich.progress import Progress as RichProgress
+    from rich.table import Table
+    from rich.text import Text
+
+    from igsearch.records import Description, FailedPhoto, Hit, Photo
+    from igsearch.service import Event, IndexReport
+    from igsearch.store import Summary
+
+N_REASONS_SHOWN = 5
+N_PHOTOS_SHOWN = 3
+WIDE_TERMINAL = 100
+THUMBNAIL_CELLS = {False: (20, 7), True: (26, 9)}
+"""Width and height of a thumbnail on an ordinary and on a wide terminal, in character cells; a cell is two pixels high."""
+
+
+def search_table(console: Console, hits: Sequence[Hit], query: str, *, thumbnails: bool = True, total: int | None = None) -> None:
+    """Show the hits: a table with pictures and links on a terminal; elsewhere one line a hit, separated by tabs and never shortened.
+
+    A line has rank, score, caption, date, and address or path. `thumbnails` are shown where the terminal has colours for them; `total` counts all matches.
+    """
+    if not console.is_terminal or console.is_dumb_terminal:
+        for hit in hits:
+            console.file.write("\t".join(_fields(hit)) + "\n")
+        return
+    from rich.text import Text
+
+    if not hits:
+        console.print(Text(f"Nothing matches “{plain(query)}”.", style="dim"))
+        return
+    console.print(_table(hits, _thumbnail_cells(console) if thumbnails else None))
+    if total is not None and total > len(hits):
+        console.print(Text(f"\n{hits[0].rank}–{hits[-1].rank} of {total:,} photos that match “{plain(query)}”", style="dim"))
+
+
+def captions(console: Console, results: Iterable[tuple[Path, Description | PhotoError]], *, with_path: bool, with_labels: bool = False) -> None:
+    """One line a picture: its path where there are several, the caption, the likeliest labels if wanted. Pictures that failed are left to stderr."""
+    for path, outcome in results:
+        if isinstance(outcome, PhotoError):
+            continue
+        labels = ", ".join(f"{label.name} {label.probability:.0%}" for label in outcome.labels)
+        fields = [*([str(path)] if with_path else []), outcome.caption, *([labels] if with_labels else [])]
+        console.file.write("\t".join(map(plain, fields)) + "\n")
+
+
+def profiles_table(console: Console, summaries: Sequence[Summary]) -> None:
+    """What is indexed, a line a profile: its name, photos, the days the oldest and newest were taken, when it was last indexed, and from what."""
+    as_lines = not console.is_terminal or console.is_dumb_terminal
+    rows = [
+        (one.profile, format(one.n_photos, "" if as_lines else ","), _day(one.oldest), _day(one.newest), _day(one.last_indexed), plain(one.source or ""))
+        for one in summaries
+    ]
+    if as_lines:
+        for row in rows:
+            console.file.write("\t".join(row) + "\n")
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("profile", "photos", "oldest", "newest", "indexed", "from"):
+        table.add_column(name, justify="right" if name == "photos" else "left", no_wrap=name != "from", style="bold" if name == "profile" else "")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d}" if moment else ""
+
+
+def _fields(hit: Hit) -> tuple[str, ...]:
+    photo = hit.photo
+    where = plain(str(photo.path)) if photo.path and not photo.permalink else address(photo)
+    return str(hit.rank), f"{hit.score:.4f}", plain(hit.description.caption), _day(photo.taken_at), where
+
+
+def _table(hits: Sequence[Hit], cells: tuple[int, int] | None) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False, expand=False)
+    table.add_column(justify="right", style="dim", no_wrap=True)
+    table.add_column(justify="right", style="cyan", no_wrap=True)
+    if cells:
+        table.add_column(width=cells[0], no_wrap=True)
+    table.add_column(overflow="fold")
+    several = len({hit.profile for hit in hits}) > 1
+    for hit in hits:
+        picture = [half_blocks(hit.thumbnail, *cells)] if cells else []
+        table.add_row(str(hit.rank), f"{hit.score:.2f}", *picture, _description(hit, with_profile=several, separator="\n" if cells else " · "))
+        if hit is not hits[-1]:
+            table.add_row()
+    return table
+
+
+def _description(hit: Hit, *, with_profile: bool, separator: str) -> Text:
+    """The caption with the query's words set off; below it, quieter: whose photo, when, which of a carousel, how liked, and the link."""
+    from rich.text import Text
+
+    text = Text(plain(hit.description.caption), style="bold")
+    if hit.matched:
+        words = "|".join(re.escape(word) for word in sorted(hit.matched, key=len, reverse=True))
+        text.highlight_regex(rf"(?i)\b(?:{words})\b", "yellow underline")
+    photo = hit.photo
+    facts = [
+        plain(hit.profile) if with_profile else None,
+        _day(photo.taken_at),
+        f"{photo.slide} of {photo.n_slides}" if photo.n_slides > 1 else None,
+        "video" if photo.is_video else None,
+        f"♥ {photo.likes:,}" if photo.likes is not None else None,
+    ]
+    known = " · ".join(filter(None, facts))
+    below = Text(known and known + separator, style="not bold dim")
+    return Text("\n").join([text, below.append_text(_link(photo))])
+
+
+def _link(photo: Photo) -> Text:
+    """Short words that open the photo where the terminal knows links."""
+    from rich.style import Style
+    from rich.text import Text
+
+    target = address(photo)
+    words = str(photo.path) if photo.path and not photo.permalink else re.sub(r"^https?://(www\.)?|/$", "", target.partition("?")[0])
+    return Text(plain(words), style=Style(link=target, underline=True))
+
+
+def _thumbnail_cells(console: Console) -> tuple[int, int] | None:
+    """How large thumbnails are on this terminal; None where it has too few colours for them, or is told not to use any."""
+    if console.no_color or console.color_system not in {"truecolor", "256"}:
+        return None
+    return THUMBNAIL_CELLS[console.width >= WIDE_TERMINAL]
+
+
+def half_blocks(thumbnail: Path, columns: int, rows: int) -> Text:
+    """A picture file as characters that are two pixels each, at most `columns` × `rows`; nothing where the file is gone or damaged."""
+    from rich.color import Color
+    from rich.style import Style
+    from rich.text import Text
+
+    from igsearch import images
+
+    try:
+        picture = images.decode(thumbnail.read_bytes())
+    except (OSError, ImageError):
+        return Text("")
+    picture.thumbnail((columns, rows * 2))
+    pixels = memoryview(picture.tobytes()).cast("B", (picture.height, picture.width, 3))
+    lines = []
+    for top in range(0, picture.height - 1, 2):
+        line = Text()
+        for x in range(picture.width):
+            upper, lower = (Color.from_rgb(*(pixels[y, x, channel] for channel in range(3))) for y in (top, top + 1))
+            line.append("▀", Style(color=upper, bgcolor=lower))
+        lines.append(line)
+    return Text("\n").join(lines)
+
+
+class Progress:
+    """How far an indexing run has come, shown live on stderr; silent where that is no terminal.
+
+    Use as a context manager; the methods may be called from any thread.
+    """
+
+    def __init__(self, console: Console, total: int | None = None) -> None:
+        """Show on `console`; `total` photos are expected, where that is known."""
+        self._bar = _bar(console) if console.is_terminal and not console.is_dumb_terminal else None
+        self._task = self._bar.add_task("", total=total, n_failed=0, wait_until=None) if self._bar else None
+        self._n_failed = 0
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        """Leave the terminal as it was found."""
+        if self._bar:
+            self._bar.stop()
+
+    def show(self, event: Event) -> None:
+        """Show what the run reports; the events that say nothing of progress are passed over."""
+        from igsearch.service import Stored, Waiting
+
+        if isinstance(event, Stored):
+            self.advance(described=len(event.described), failed=len(event.failed))
+        elif isinstance(event, Waiting):
+            self.waiting(event.seconds)
+
+    def expect(self, total: int) -> None:
+        """So many photos are expected in all."""
+        self._update(total=total)
+
+    def advance(self, described: int = 0, failed: int = 0) -> None:
+        """So many more photos were described, so many more failed. Ends a countdown."""
+        self._n_failed += failed
+        self._update(advance=described + failed, n_failed=self._n_failed, wait_until=None)
+
+    def waiting(self, seconds: float) -> None:
+        """Instagram asked to wait: count down from `seconds`. Returns at once."""
+        if self._bar:
+            self._update(wait_until=self._bar.get_time() + seconds)
+
+    def _update(self, **fields: Any) -> None:  # noqa: ANN401  # Rich's own signature: whatever its columns read
+        if self._bar and self._task is not None:
+            self._bar.update(self._task, **fields)
+
+
+def _bar(console: Console) -> RichProgress:
+    from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task
+    from rich.progress import Progress as RichProgress
+    from rich.text import Text
+
+    class Status(ProgressColumn):
+        """One line of words: their widths vary too much for columns."""
+
+        def render(self, task: Task) -> Text:
+            wait = task.fields["wait_until"] - task.get_time() if task.fields["wait_until"] else 0.0
+            n_done, n_total = int(task.completed), None if task.total is None else int(task.total)
+            return Text(status(n_done, n_total, n_failed=task.fields["n_failed"], rate=task.speed, left=task.time_remaining, wait=wait))
+
+    return RichProgress(SpinnerColumn(), BarColumn(bar_width=16), Status(), console=console, transient=True)
+
+
+def status(n_done: int, n_total: int | None, *, n_failed: int = 0, rate: float | None = None, left: float | None = None, wait: float = 0.0) -> str:
+    """Where a run stands, in words; `rate` in photos a second, `left` and `wait` in seconds."""
+    parts = [
+        f"{n_done:,} photos" if n_total is None else f"{n_done:,} of {n_total:,} photos",
+        f"{rate:.1f} a second" if rate and wait <= 0 else "",
+        f"{duration(left)} left" if left and n_total is not None and wait <= 0 else "",
+        f"{n_failed:,} failed" if n_failed else "",
+        f"Instagram says wait: {duration(wait)}" if wait > 0 else "",
+    ]
+    return " · ".join(filter(None, parts))
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it, rounded up so that a countdown never stands at zero: `42 s`, `3 min 05 s`, `2 h 10 min`."""
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    if minutes < 1:
+        return f"{rest} s"
+    return f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def index_summary(console: Console, report: IndexReport) -> None:
+    """What a run did, in one paragraph, and below it why photos failed: the commonest reasons, a few photos of each."""
+    from rich.text import Text
+
+    rate = f" ({report.n_described / report.seconds:.1f} a second)" if report.n_described and report.seconds >= 1 else ""
+    said = f"{plain(report.profile)}: {_photos(report.n_described)} described in {duration(report.seconds)}{rate}"
+    known = f", {report.n_known:,} known already" if report.n_known else ""
+    failed = f", {report.n_failed:,} failed" if report.n_failed else ""
+    console.print(Text(f"{said}{known}{failed}. {_photos(report.n_photos)} can be searched."), soft_wrap=not console.is_terminal)
+    for line in _failures(report.failed, report.n_failed):
+        console.print(Text(line), soft_wrap=not console.is_terminal)
+
+
+def _photos(n: int) -> str:
+    return f"{n:,} photo{'' if n == 1 else 's'}"
+
+
+def _failures(failed: Sequence[FailedPhoto], n_failed: int) -> Iterator[str]:
+    """Failed photos by reason, commonest first; the rest as a number."""
+    reasons = Counter(failure.reason for failure in failed).most_common(N_REASONS_SHOWN)
+    for reason, count in reasons:
+        names = [plain(failure.photo.id) for failure in failed if failure.reason == reason][:N_PHOTOS_SHOWN]
+        yield f"  {count:,} × {plain(reason)}: {', '.join(names)}{', …' if count > len(names) else ''}"
+    if (rest := n_failed - sum(count for _, count in reasons)) > 0:
+        yield f"  {rest:,} more for other reasons"

@@ -1,0 +1,110 @@
+"""How the store's file is laid out, and how a photo becomes a row and comes back. docs/store-format.md explains it for other programs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from igsearch.records import Photo
+
+APPLICATION_ID = int.from_bytes(b"igse", "big")
+"""Marks the file as ours (SQLite's `application_id`)."""
+
+MIGRATIONS = (
+    """
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+    CREATE TABLE photos (
+        rowid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, url TEXT, path TEXT, shortcode TEXT, slide INTEGER NOT NULL, n_slides INTEGER NOT NULL,
+        taken_at TEXT, is_video INTEGER NOT NULL, is_pinned INTEGER NOT NULL, likes INTEGER,
+        post_text TEXT, alt_text TEXT, location TEXT, hashtags TEXT NOT NULL
+    );
+    CREATE INDEX photos_by_time ON photos (taken_at);
+    CREATE TABLE descriptions (
+        photo INTEGER PRIMARY KEY REFERENCES photos ON DELETE CASCADE,
+        caption TEXT NOT NULL, logprob REAL NOT NULL, captioner TEXT NOT NULL, described_at TEXT NOT NULL, is_stale INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE alternatives (
+        photo INTEGER NOT NULL REFERENCES photos ON DELETE CASCADE, rank INTEGER NOT NULL,
+        caption TEXT NOT NULL, logprob REAL NOT NULL, PRIMARY KEY (photo, rank)
+    ) WITHOUT ROWID;
+    CREATE TABLE labels (
+        photo INTEGER NOT NULL REFERENCES photos ON DELETE CASCADE, rank INTEGER NOT NULL,
+        name TEXT NOT NULL, probability REAL NOT NULL, PRIMARY KEY (photo, rank)
+    ) WITHOUT ROWID;
+    CREATE TABLE failures (
+        photo INTEGER PRIMARY KEY REFERENCES photos ON DELETE CASCADE, reason TEXT NOT NULL, attempts INTEGER NOT NULL, failed_at TEXT NOT NULL
+    );
+    """,
+)
+"""Scripts that take the schema from one version to the next; `user_version` counts those applied. Append only."""
+
+COLUMNS = (
+    "id", "url", "path", "shortcode", "slide", "n_slides", "taken_at", "is_video", "is_pinned", "likes", "post_text", "alt_text", "location", "hashtags",
+)  # fmt: skip
+"""The columns of `photos` in the order of `photo_row` and `photo_of`."""
+
+LARGEST_INTEGER = 2**63 - 1
+"""What an SQLite column holds; a count in a damaged file may be anything."""
+
+
+def photo_row(photo: Photo) -> tuple[str | bytes | int | None, ...]:
+    """The values of `COLUMNS`."""
+    url, shortcode, post_text, alt_text, location = (
+        None if text is None else clean(text) for text in (photo.url, photo.shortcode, photo.post_text, photo.alt_text, photo.location)
+    )
+    path = None if photo.path is None else _path_value(photo.path)
+    taken_at = None if photo.taken_at is None else time_text(photo.taken_at)
+    likes = None if photo.likes is None else max(-LARGEST_INTEGER, min(photo.likes, LARGEST_INTEGER))
+    hashtags = json.dumps([clean(tag) for tag in photo.hashtags], ensure_ascii=False)
+    return (
+        id_text(photo.id), url, path, shortcode, photo.slide, photo.n_slides, taken_at, photo.is_video, photo.is_pinned, likes,
+        post_text, alt_text, location, hashtags,
+    )  # fmt: skip
+
+
+def photo_of(row: Sequence[Any]) -> Photo:
+    """The photo whose `COLUMNS` these are. Raises ValueError if they do not read back."""
+    named = dict(zip(COLUMNS, row, strict=True))
+    return Photo(
+        **named
+        | {
+            "path": None if named["path"] is None else Path(os.fsdecode(named["path"])),
+            "taken_at": time_of(named["taken_at"]),
+            "is_video": bool(named["is_video"]),
+            "is_pinned": bool(named["is_pinned"]),
+            "hashtags": tuple(json.loads(named["hashtags"])),
+        }
+    )
+
+
+def clean(text: str) -> str:
+    """`text` as UTF-8 can hold it: surrogate pairs become the character they stand for, lone surrogates U+FFFD."""
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def id_text(photo_id: str) -> str:
+    """A photo's id as it is stored: surrogates are spelt out, so that different ids stay different."""
+    return photo_id.encode("utf-8", "backslashreplace").decode()
+
+
+def time_text(time: datetime) -> str:
+    """UTC with microseconds, in one width: the order of the texts is the order of the times."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def time_of(text: str | None) -> datetime | None:
+    """The time that `time_text` wrote. Raises ValueError."""
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _path_value(path: Path) -> str | bytes:
+    """A path as text; as the system's own bytes if they are no UTF-8, since only those lead back to the file."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return str(path)

@@ -1,0 +1,295 @@
+"""Indexing, the long use case. Read top to bottom: photos are walked, chosen, loaded, described, stored, and at the end made searchable.
+
+The caller's thread walks the source, describes, and is the only one that writes; a few threads fetch and decode ahead of it (torch and Pillow release the
+interpreter's lock). What is loaded ahead is bounded, so memory does not depend on the size of the profile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from igsearch.errors import IgsearchError, PhotoError, UsageError
+from igsearch.paths import ProfilePaths
+from igsearch.records import DescribedPhoto, Describer, Description, FailedPhoto, Photo, Source
+from igsearch.store import Store
+from igsearch.tfidf import fit, is_current
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+BATCH_SIZE = 16
+"""Photos described at a time and committed together: a kill loses no more than these."""
+
+N_LOADERS = 4
+"""Threads that fetch and decode: enough to hide a network's latency, few enough to be polite to a server."""
+
+LOOKAHEAD_BATCHES = 3
+"""Batches loaded ahead of the captioner, so that it never waits for one slow photo."""
+
+MAX_UNSTORED_SECONDS = 15.0
+"""A slow source's photos are described and committed at least this often, full batch or not."""
+
+MIN_REFIT, REFIT_GROWTH = 500, 0.25
+"""During a run the index is fitted anew when this many photos, and this share of the profile, are new: what is described can then be searched."""
+
+MAX_LISTED_FAILURES = 1000
+
+MIN_SIDE = 512
+"""A picture is decoded to at least this many pixels a side: enough for the captioner and the thumbnail, and a large JPEG is read many times faster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Which photos of a source to look at: the first `limit`, taken from `since` on and before `until` (aware times); photos without a date always."""
+
+    limit: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"--limit {self.limit} leaves no photo: use 1 or more")
+        if self.since and self.until and self.since >= self.until:
+            raise UsageError(f"nothing lies between --since {self.since:%Y-%m-%d} and --until {self.until:%Y-%m-%d}: swap them")
+
+
+EVERYTHING = Walk()
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A source was opened; `source` says what it was recognised as."""
+
+    profile: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Instagram asked for a pause of so many seconds; the run goes on by itself."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A batch was committed."""
+
+    described: Sequence[DescribedPhoto]
+    failed: Sequence[FailedPhoto]
+
+
+Event = Started | Waiting | Stored
+OnEvent = Callable[[Event], None]
+
+
+@dataclass(slots=True)
+class IndexReport:
+    """What a run did. `n_known` photos had been described before; of the failed, the first `MAX_LISTED_FAILURES` are kept."""
+
+    profile: str
+    source: str
+    n_described: int = 0
+    n_known: int = 0
+    n_failed: int = 0
+    failed: list[FailedPhoto] = field(default_factory=list)
+    n_photos: int = 0
+    seconds: float = 0.0
+
+    def count(self, described: Sequence[DescribedPhoto], failed: Sequence[FailedPhoto]) -> None:
+        """Add a batch."""
+        self.n_described += len(described)
+        self.n_failed += len(failed)
+        self.failed += failed[: MAX_LISTED_FAILURES - len(self.failed)]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A photo ready for the captioner."""
+
+    photo: Photo
+    pixels: NDArray[np.uint8]
+    thumbnail: bytes
+
+
+Load = Callable[[Photo], Loaded]
+
+
+def walked(source: Source, walk: Walk) -> Iterator[Photo]:
+    """The part of the source that the walk asks for. Pinned posts come first, whatever their age, and end nothing."""
+    for n_seen, photo in enumerate(source.photos()):
+        if n_seen == walk.limit:
+            return
+        if walk.since and photo.taken_at and photo.taken_at < walk.since:
+            if source.newest_first and not photo.is_pinned:
+                return
+        elif not (walk.until and photo.taken_at and photo.taken_at >= walk.until):
+            yield photo
+
+
+class IndexRun:
+    """One walk over one source into one store.
+
+    The store remembers whether everything older than its newest photo is in it (`walk_complete`). Only then may a walk that goes from new to old stop at the
+    first photo it knows; a run that was cut short leaves the mark off, and the next one walks on past what is known.
+    """
+
+    def __init__(self, store: Store, paths: ProfilePaths, source: Source, describer: Describer, load: Load, *, walk: Walk, batch_size: int) -> None:
+        self._store, self._paths, self._source, self._describer, self._load = store, paths, source, describer, load
+        self._walk, self._batch_size = walk, batch_size
+        self._pending: deque[tuple[Photo, Future[Loaded]]] = deque()
+        self._was_complete, self._is_complete = store.walk_complete, False
+        self._last_stored, self._n_unfitted = time.monotonic(), 0
+        self.report = IndexReport(paths.root.name, source.name)
+
+    def run(self, *, retry_failed: bool, on_event: OnEvent) -> IndexReport:
+        """Walk, describe, store; whatever ends the walk, what was stored is made searchable."""
+        started = time.monotonic()
+        on_event(Started(self.report.profile, self.report.source))
+        pool = ThreadPoolExecutor(N_LOADERS, thread_name_prefix="load")
+        try:
+            self._describe_all(self._chosen(stop_at_known=self._was_complete and not retry_failed), pool, on_event)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            fit_if_stale(self._store, self._paths)
+            self.report.n_photos = self._store.n_photos
+            self.report.seconds = time.monotonic() - started
+        return self.report
+
+    def _chosen(self, *, stop_at_known: bool) -> Iterator[Photo]:
+        """The photos to describe: those that failed before, then those the walk meets and the store does not know."""
+        retried = set()
+        for failed in self._store.failures():
+            retried.add(failed.photo.id)
+            yield failed.photo
+        for photo in walked(self._source, self._walk):
+            if not self._store.is_described(photo.id, self._describer.name):
+                if photo.id not in retried:
+                    self._store.walk_complete = False
+                    yield photo
+                continue
+            self.report.n_known += 1
+            if stop_at_known and self._source.newest_first and not photo.is_pinned:
+                self._is_complete = True
+                return
+        self._is_complete = self._walk == EVERYTHING
+
+    def _describe_all(self, photos: Iterator[Photo], pool: ThreadPoolExecutor, on_event: OnEvent) -> None:
+        try:
+            for photo in photos:
+                self._pending.append((photo, pool.submit(self._load, photo)))
+                overdue = time.monotonic() - self._last_stored > MAX_UNSTORED_SECONDS
+                if overdue or len(self._pending) >= self._batch_size * LOOKAHEAD_BATCHES:
+                    on_event(self._store_batch())
+        except IgsearchError:
+            self._store_all(on_event)
+            raise
+        self._store_all(on_event)
+        if self._is_complete:
+            self._store.walk_complete = True
+
+    def _store_all(self, on_event: OnEvent) -> None:
+        while self._pending:
+            on_event(self._store_batch())
+
+    def _store_batch(self) -> Stored:
+        """Describe the photos that have waited longest, at most a batch of them, and commit."""
+        loaded, failed = [], []
+        for photo, future in [self._pending.popleft() for _ in range(min(self._batch_size, len(self._pending)))]:
+            one = outcome(future)
+            if isinstance(one, Loaded):
+                loaded.append(one)
+            else:
+                failed.append(FailedPhoto(photo, str(one)))
+        descriptions = self._describer.describe([one.pixels for one in loaded])
+        described = [DescribedPhoto(one.photo, words, one.thumbnail) for one, words in zip(loaded, descriptions, strict=True)]
+        self._store.commit(described, failed, captioner=self._describer.name)
+        self._last_stored = time.monotonic()
+        self._n_unfitted += len(described)
+        self.report.count(described, failed)
+        if self._n_unfitted >= max(MIN_REFIT, REFIT_GROWTH * self._store.n_photos):
+            fit(self._store, self._paths)
+            self._n_unfitted = 0
+        return Stored(described, failed)
+
+
+def loader(fetch: Callable[[Photo], bytes], describer: Describer) -> Load:
+    """What a loading thread does with a photo: fetch, decode, make the thumbnail, prepare for the captioner. Raises PhotoError."""
+    from igsearch import images
+
+    def load(photo: Photo) -> Loaded:
+        image = images.decode(fetch(photo), at_least=MIN_SIDE)
+        return Loaded(photo, describer.prepare(image), images.thumbnail(image))
+
+    return load
+
+
+def fit_if_stale(store: Store, paths: ProfilePaths) -> None:
+    """Fit the index unless the one on disk already holds everything in the store."""
+    if store.n_photos and not is_current(store, paths):
+        fit(store, paths)
+
+
+def index_profile(
+    cache: Path,
+    profile: str,
+    source: Source,
+    describer: Describer,
+    fetch: Callable[[Photo], bytes],
+    *,
+    walk: Walk = EVERYTHING,
+    batch_size: int = BATCH_SIZE,
+    rebuild: bool = False,
+    retry_failed: bool = False,
+    on_event: OnEvent = lambda _: None,
+) -> IndexReport:
+    """Describe the photos of `source` that the store of `profile` does not hold yet, and make them searchable.
+
+    `rebuild` describes all of them anew; `retry_failed` walks the whole source again, for fresh addresses of what failed. Raises what the source, the store
+    and the describer raise; a photo that fails is recorded instead. Whatever was committed before an error stays.
+    """
+    paths = ProfilePaths.of(cache, profile)
+    with Store.create(paths, paths.root.name) as store:
+        if rebuild:
+            store.mark_stale()
+            store.walk_complete = False
+        run = IndexRun(store, paths, source, describer, loader(fetch, describer), walk=walk, batch_size=batch_size)
+        return run.run(retry_failed=retry_failed or rebuild, on_event=on_event)
+
+
+def preview(cache: Path, profile: str, source: Source, captioner: str, *, walk: Walk = EVERYTHING) -> Iterator[Photo]:
+    """The photos of a walk that have no description by `captioner` yet; nothing is fetched, written or created."""
+    paths = ProfilePaths.of(cache, profile)
+    with Store.open(paths) if paths.database.exists() else contextlib.nullcontext() as store:
+        yield from (photo for photo in walked(source, walk) if store is None or not store.is_described(photo.id, captioner))
+
+
+def described_files(
+    files: Sequence[Path], describer: Describer, fetch: Callable[[Photo], bytes], *, batch_size: int
+) -> Iterator[tuple[Path, Description | PhotoError]]:
+    """Each file with its description, or with the error that stands for it, in order."""
+    load = loader(fetch, describer)
+    with ThreadPoolExecutor(N_LOADERS, thread_name_prefix="load") as pool:
+        for first in range(0, len(files), batch_size):
+            batch = files[first : first + batch_size]
+            outcomes = [outcome(pool.submit(load, Photo(id=str(path), path=path))) for path in batch]
+            descriptions = iter(describer.describe([one.pixels for one in outcomes if isinstance(one, Loaded)]))
+            yield from ((path, next(descriptions) if isinstance(one, Loaded) else one) for path, one in zip(batch, outcomes, strict=True))
+
+
+def outcome(future: Future[Loaded]) -> Loaded | PhotoError:
+    """What a loading thread came to, once it is done."""
+    try:
+        return future.result()
+    except PhotoError as err:
+        return err

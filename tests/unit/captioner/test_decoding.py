@@ -1,0 +1,156 @@
+"""Beam search against two plain references: every sentence there is, and the tutorial's one-photo search."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from igsearch.captioner.decoder import Annotations, AttentionDecoder, DecoderConfig
+from igsearch.captioner.decoding import Sentence, beam_search, best_continuations
+
+START, END, V = 3, 4, 5
+
+
+def small_decoder(seed: int, *, deep_output: bool = False, annotation_dim: int | None = None, sharpness: float = 6.0) -> AttentionDecoder:
+    """A five-word decoder with random weights, sharp enough that sentences differ clearly in probability."""
+    torch.manual_seed(seed)
+    config = DecoderConfig(V, encoder_dim=6, attention_dim=5, embed_dim=7, decoder_dim=8, annotation_dim=annotation_dim, deep_output=deep_output)
+    decoder = AttentionDecoder(config).eval().requires_grad_(False)
+    decoder.fc.weight.mul_(sharpness)
+    decoder.embedding.weight.mul_(2)
+    return decoder
+
+
+def photos(seed: int, n: int) -> Tensor:
+    """Feature maps (n, 6, 2, 2)."""
+    return torch.randn(n, 6, 2, 2, generator=torch.Generator().manual_seed(seed))
+
+
+def word_logprobs(decoder: AttentionDecoder, annotations: Annotations, prefix: tuple[int, ...]) -> Tensor:
+    """Log-probabilities (V,) of the word after START and `prefix`, computed from the beginning."""
+    state = decoder.start(annotations, 1)
+    for word in (START, *prefix):
+        embedded = decoder.embed(torch.tensor([[word]]))
+        step = decoder.step(embedded, state, annotations)
+        state = step.state
+    return torch.log_softmax(decoder.logits(embedded, state.hidden, step.context), dim=2)[0, 0]
+
+
+def every_sentence(decoder: AttentionDecoder, annotations: Annotations, max_words: int) -> dict[tuple[int, ...], float]:
+    """All sentences of at most `max_words` words that end, with their log-probabilities."""
+    found = {}
+    for length in range(max_words):
+        for words in itertools.product([w for w in range(V) if w != END], repeat=length):
+            sentence = (*words, END)
+            found[sentence] = sum(float(word_logprobs(decoder, annotations, sentence[:t])[word]) for t, word in enumerate(sentence))
+    return found
+
+
+def tutorial_search(decoder: AttentionDecoder, annotations: Annotations, beam_size: int, max_steps: int) -> tuple[list[tuple[tuple[int, ...], float]], bool]:
+    """The tutorial's procedure for one photo, written plainly: the finished sentences in the order found, or the best unfinished one and False."""
+    k, beams, finished = beam_size, [((), 0.0)], []
+    for _ in range(max_steps + 1):
+        grown = [((*words, w), score + float(lp)) for words, score in beams for w, lp in enumerate(word_logprobs(decoder, annotations, words))]
+        grown.sort(key=lambda one: -one[1])
+        chosen = grown[:k]
+        finished += [one for one in chosen if one[0][-1] == END]
+        beams = [one for one in chosen if one[0][-1] != END]
+        k = len(beams)
+        if k == 0:
+            break
+    return (finished, True) if finished else (beams[:1], False)
+
+
+def search(decoder: AttentionDecoder, maps: Tensor, **options: object) -> list[list[Sentence]]:
+    """`beam_search` from feature maps."""
+    return beam_search(decoder, decoder.annotate(maps), start=START, end=END, **options)  # type: ignore[arg-type]  # options are those of beam_search
+
+
+@pytest.mark.parametrize("deep_output", [False, True], ids=["tutorial", "deep output"])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_wide_beam_finds_the_most_probable_sentence(seed: int, deep_output: bool) -> None:
+    """With a beam as wide as the language, the winner is the most probable of all sentences."""
+    decoder = small_decoder(seed, deep_output=deep_output, annotation_dim=4 if deep_output else None)
+    maps = photos(seed, 1)
+    best, logprob = max(every_sentence(decoder, decoder.annotate(maps), 4).items(), key=lambda item: item[1])
+    found = search(decoder, maps, beam_size=V**4, max_words=3)[0]
+    winner = max(found, key=lambda one: one.logprob)
+    assert winner.ids == best
+    assert winner.logprob == pytest.approx(logprob, abs=1e-4)
+
+
+@pytest.mark.parametrize("beam_size", [1, 2, 3, 5])
+@pytest.mark.parametrize("seed", range(4))
+def test_many_photos_at_once_equal_the_tutorials_search_of_one(seed: int, beam_size: int) -> None:
+    """Seven photos in a batch get, word for word, the sentences that the tutorial's procedure finds for each alone."""
+    decoder, maps = small_decoder(seed), photos(seed + 10, 7)
+    together = search(decoder, maps, beam_size=beam_size, max_words=12)
+    for position, found in enumerate(together):
+        expected, _ = tutorial_search(decoder, decoder.annotate(maps[position : position + 1]), beam_size, 12)
+        expected.sort(key=lambda one: -one[1])
+        assert [one.ids for one in found] == [words for words, _ in expected]
+        assert [one.logprob for one in found] == pytest.approx([score for _, score in expected], abs=1e-4)
+
+
+def test_a_photo_for_which_nothing_ends_gets_its_best_unfinished_sentence() -> None:
+    """A decoder that never says <end> still describes: at most max_words + 1 words, and no crash."""
+    decoder = small_decoder(0)
+    decoder.fc.bias[END] = -1000.0
+    found = search(decoder, photos(0, 2), beam_size=3, max_words=50)
+    assert [len(group) for group in found] == [1, 1]
+    assert all(len(group[0].ids) == 51 and END not in group[0].ids for group in found)
+
+
+def test_banned_words_are_never_said() -> None:
+    """Whatever its probability, a banned id is in no sentence, and the others share its probability."""
+    decoder, maps = small_decoder(1), photos(1, 4)
+    decoder.fc.bias[1] = 50.0
+    free, held = search(decoder, maps, beam_size=1), search(decoder, maps, banned=[0, 1, START])
+    assert any(1 in one.ids for group in free for one in group)
+    assert all({0, 1, START}.isdisjoint(one.ids) for group in held for one in group)
+    assert all(math.isfinite(one.logprob) for group in held for one in group)
+
+
+def test_length_penalty_prefers_longer_sentences() -> None:
+    """The same finished sentences come in another order; their log-probabilities stay what they are."""
+    decoder, maps = small_decoder(2, sharpness=0.3), photos(2, 6)
+    plain, long = search(decoder, maps), search(decoder, maps, length_penalty=10.0)
+    for before, after in zip(plain, long, strict=True):
+        assert sorted(one.ids for one in before) == sorted(one.ids for one in after)
+        assert len(after[0].ids) >= len(before[0].ids)
+    assert any(len(after[0].ids) > len(before[0].ids) for before, after in zip(plain, long, strict=True))
+
+
+def test_attention_belongs_to_the_words_of_the_sentence() -> None:
+    """Each word has one attention map that sums to 1 and is the one its own prefix leads to."""
+    decoder, maps = small_decoder(3), photos(3, 3)
+    for position, group in enumerate(search(decoder, maps, with_attention=True)):
+        best = group[0]
+        assert best.alpha is not None
+        assert best.alpha.shape == (len(best.ids), 4)
+        assert best.alpha.sum(dim=1) == pytest.approx(torch.ones(len(best.ids)), abs=1e-5)
+        annotations = decoder.annotate(maps[position : position + 1])
+        state = decoder.start(annotations, 1)
+        for t, word in enumerate((START, *best.ids[:-1])):
+            step = decoder.step(decoder.embed(torch.tensor([[word]])), state, annotations)
+            state = step.state
+            assert torch.allclose(step.alpha[0, 0], best.alpha[t], atol=1e-5)
+
+
+def test_no_photos_give_no_sentences() -> None:
+    """An empty batch is an empty answer."""
+    assert search(small_decoder(0), photos(0, 0)) == []
+
+
+def test_best_continuations_equal_sorting_them_all() -> None:
+    """The K best of K·V sums, their parents and words, equal a full sort of the flat matrix."""
+    logprobs, scores = torch.randn(3, 4), torch.randn(3, 4, 9)
+    sums, parents, words = best_continuations(logprobs, scores)
+    flat = (logprobs.unsqueeze(2) + scores).flatten(1)
+    expected, index = flat.sort(dim=1, descending=True)
+    assert torch.allclose(sums, expected[:, :4])
+    assert torch.equal(parents * 9 + words, index[:, :4])

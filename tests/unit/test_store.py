@@ -1,0 +1,554 @@
+"""The store: what goes in comes out equal, a batch is whole or absent, and whatever is wrong with the file is said in one line."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from igsearch import schema
+from igsearch import store as store_module
+from igsearch.errors import CacheError, IgsearchError, NotIndexedError, StoreError, TryLaterError
+from igsearch.paths import ProfilePaths
+from igsearch.records import DescribedPhoto, Description, FailedPhoto, Hypothesis, Label, Photo
+from igsearch.store import PAGE, Store, indexed_profiles, thumbnail_path
+
+NAME = "natgeo"
+CAPTIONER = "lite2"
+DOG = Description("a dog runs", -3.5, (Hypothesis("a dog", -4.25),), (Label("beagle", 0.75), Label("hound", 0.125)))
+
+INTEGERS = st.integers(-(2**63) + 1, 2**63 - 1)
+TIMES = st.none() | st.datetimes(timezones=st.just(UTC))
+REALS = st.floats(allow_nan=False)
+PHOTOS = st.builds(
+    Photo,
+    id=st.text(min_size=1),
+    url=st.none() | st.text(),
+    path=st.none() | st.builds(Path, st.text(min_size=1)),
+    shortcode=st.none() | st.text(),
+    slide=INTEGERS,
+    n_slides=INTEGERS,
+    taken_at=TIMES,
+    is_video=st.booleans(),
+    is_pinned=st.booleans(),
+    likes=st.none() | INTEGERS,
+    post_text=st.none() | st.text(),
+    alt_text=st.none() | st.text(),
+    location=st.none() | st.text(),
+    hashtags=st.lists(st.text()).map(tuple),
+)
+DESCRIPTIONS = st.builds(
+    Description,
+    caption=st.text(),
+    logprob=REALS,
+    alternatives=st.lists(st.builds(Hypothesis, st.text(), REALS), max_size=5).map(tuple),
+    labels=st.lists(st.builds(Label, st.text(), REALS), max_size=5).map(tuple),
+)
+
+
+def dog(photo_id: str, caption: str = "a dog runs") -> DescribedPhoto:
+    """A described photo."""
+    return DescribedPhoto(Photo(photo_id, url=f"https://cdn.example/{photo_id}"), replace(DOG, caption=caption), b"RIFF" + photo_id.encode())
+
+
+def failed(photo_id: str, reason: str = "404") -> FailedPhoto:
+    """A photo that failed."""
+    return FailedPhoto(Photo(photo_id, url=f"https://cdn.example/{photo_id}"), reason)
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> ProfilePaths:
+    """A profile that nothing is known of."""
+    return ProfilePaths.of(tmp_path, NAME)
+
+
+@pytest.fixture
+def store(paths: ProfilePaths) -> Iterator[Store]:
+    """An empty store, open for writing."""
+    with Store.create(paths, NAME) as store:
+        yield store
+
+
+def captions(store: Store) -> dict[str, str]:
+    """Photo ids and captions."""
+    return {photo.id: description.caption for _, description, photo in store.documents()}
+
+
+@settings(max_examples=30)
+@given(st.lists(st.builds(DescribedPhoto, PHOTOS, DESCRIPTIONS, st.binary(max_size=9)), max_size=4, unique_by=lambda one: one.photo.id))
+def test_what_goes_in_comes_out_equal(described: list[DescribedPhoto]) -> None:
+    """Every field survives: any Unicode, NUL, microseconds, infinities; and so does the thumbnail."""
+    with tempfile.TemporaryDirectory() as cache:
+        paths = ProfilePaths.of(Path(cache), NAME)
+        with Store.create(paths, NAME) as store:
+            store.commit(described, [], captioner=CAPTIONER)
+        with Store.open(paths) as store:
+            found = list(store.photos_by_rowid([rowid for rowid, _, _ in store.documents()]).values())
+            assert [(one.photo, one.description) for one in found] == [(one.photo, one.description) for one in described]
+            assert [one.thumbnail.read_bytes() for one in found] == [one.thumbnail for one in described]
+
+
+@settings(max_examples=30)
+@given(PHOTOS, st.text(), st.text())
+def test_failures_come_out_equal(photo: Photo, reason: str, captioner: str) -> None:
+    """A failed photo can be tried again from the store alone."""
+    with tempfile.TemporaryDirectory() as cache, Store.create(ProfilePaths.of(Path(cache), NAME), NAME) as store:
+        store.commit([], [FailedPhoto(photo, reason)], captioner=captioner)
+        assert [(one.photo, one.reason, one.attempts) for one in store.failures()] == [(photo, reason, 1)]
+
+
+@settings(max_examples=30)
+@given(st.text(st.characters(codec=None), min_size=1), st.text(st.characters(codec=None)))
+def test_surrogates_do_not_stop_a_run(photo_id: str, text: str) -> None:
+    """What UTF-8 cannot hold is replaced, but a photo is still recognised by the id it came with."""
+    described = DescribedPhoto(Photo(photo_id, post_text=text, hashtags=(text,)), Description(text, 0.0, (Hypothesis(text, 0.0),)), b"")
+    with tempfile.TemporaryDirectory() as cache, Store.create(ProfilePaths.of(Path(cache), NAME), NAME) as store:
+        store.commit([described], [FailedPhoto(Photo("other"), text)], captioner=text)
+        assert store.is_described(photo_id, text)
+        [(_, description, photo)] = store.documents()
+        assert description.caption == photo.post_text == text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def test_surrogates_keep_ids_apart_and_paths_usable(store: Store) -> None:
+    """Two file names that are no UTF-8 are two photos, and the path leads back to the file's bytes."""
+    names = ["a\udc80", "a\udc81"]
+    store.commit([DescribedPhoto(Photo(name, path=Path("/p") / name), DOG, b"") for name in names], [], captioner=CAPTIONER)
+
+    assert [os.fsencode(photo.path or "") for _, _, photo in store.documents()] == [b"/p/a\x80", b"/p/a\x81"]
+
+
+def test_surrogate_pairs_become_their_character(store: Store) -> None:
+    """An emoji that came as two JSON escapes is that emoji."""
+    store.commit([dog("a", "\ud83d\ude00")], [], captioner=CAPTIONER)
+
+    assert captions(store) == {"a": "😀"}
+
+
+def test_times_come_back_in_utc(store: Store) -> None:
+    """A time of another zone is the same moment."""
+    taken = datetime(2024, 5, 1, 14, 30, tzinfo=timezone(timedelta(hours=2)))
+    store.commit([DescribedPhoto(Photo("a", url="u", taken_at=taken), DOG, b"")], [], captioner=CAPTIONER)
+
+    [(_, _, photo)] = store.documents()
+    assert photo.taken_at == taken
+    assert photo.taken_at.utcoffset() == timedelta(0)
+
+
+def test_a_count_too_large_for_the_column_is_cut(store: Store) -> None:
+    """A damaged export may claim any number of likes."""
+    store.commit([DescribedPhoto(Photo("a", url="u", likes=10**30), DOG, b"")], [], captioner=CAPTIONER)
+
+    [(_, _, photo)] = store.documents()
+    assert photo.likes == 2**63 - 1
+
+
+def test_describing_again_replaces_and_keeps_the_rowid(store: Store) -> None:
+    """A photo has one description; its row, which an index refers to, stays."""
+    store.commit([dog("a"), dog("b")], [], captioner=CAPTIONER)
+    before = {photo.id: rowid for rowid, _, photo in store.documents()}
+    again = DescribedPhoto(Photo("a", url="new"), Description("a cat", -1.0), b"new")
+    store.commit([again], [], captioner="other")
+
+    assert {photo.id: rowid for rowid, _, photo in store.documents()} == before
+    one = store.photos_by_rowid([before["a"]])[before["a"]]
+    assert (one.photo, one.description, one.thumbnail.read_bytes()) == (again.photo, again.description, b"new")
+
+
+def test_a_described_photo_is_known_by_its_captioner(store: Store) -> None:
+    """Another captioner's description does not count."""
+    store.commit([dog("a")], [failed("b")], captioner=CAPTIONER)
+
+    assert store.is_described("a", CAPTIONER)
+    assert not store.is_described("a", "other")
+    assert not store.is_described("b", CAPTIONER)
+    assert not store.is_described("c", CAPTIONER)
+
+
+def test_stale_photos_stay_searchable_and_are_described_again(store: Store) -> None:
+    """A rebuild that is interrupted loses nothing and goes on where it stopped."""
+    store.commit([dog("a"), dog("b")], [], captioner=CAPTIONER)
+    store.mark_stale()
+    store.commit([dog("a", "new")], [], captioner=CAPTIONER)
+
+    assert captions(store) == {"a": "new", "b": "a dog runs"}
+    assert store.is_described("a", CAPTIONER)
+    assert not store.is_described("b", CAPTIONER)
+
+
+def test_failures_count_attempts_until_the_photo_is_described(store: Store) -> None:
+    """The latest reason stands; a description ends it."""
+    store.commit([], [failed("a", "404"), failed("b", "404")], captioner=CAPTIONER)
+    store.commit([], [failed("a", "timed out")], captioner=CAPTIONER)
+    assert [(one.photo.id, one.reason, one.attempts) for one in store.failures()] == [("a", "timed out", 2), ("b", "404", 1)]
+
+    store.commit([dog("a")], [], captioner=CAPTIONER)
+    assert [one.photo.id for one in store.failures()] == ["b"]
+
+
+def test_a_failed_photo_keeps_its_older_description(store: Store) -> None:
+    """What was found yesterday can be found although today's attempt failed."""
+    store.commit([dog("a")], [], captioner=CAPTIONER)
+    store.commit([], [failed("a")], captioner=CAPTIONER)
+
+    assert captions(store) == {"a": "a dog runs"}
+    assert [one.photo.id for one in store.failures()] == ["a"]
+
+
+def test_failures_can_be_retried_while_they_are_walked(store: Store) -> None:
+    """A walk meets every failure once, also those on later pages, whatever is committed meanwhile."""
+    names = [f"{number:04}" for number in range(PAGE + 20)]
+    store.commit([], [failed(name) for name in names], captioner=CAPTIONER)
+    met = []
+    for number, one in enumerate(store.failures()):
+        met.append(one.photo.id)
+        described, again = ([dog(one.photo.id)], [failed(f"new{number}")]) if number % 2 else ([], [failed(one.photo.id)])
+        if number % 50 < 2:
+            store.commit(described, again, captioner=CAPTIONER)
+
+    assert met == names
+
+
+def test_only_descriptions_make_a_generation(store: Store) -> None:
+    """An index stays current when nothing that it holds has changed."""
+    assert store.generation == 0
+    store.commit([dog("a"), dog("b")], [failed("c")], captioner=CAPTIONER)
+    assert store.generation == 1
+    store.commit([], [failed("c")], captioner=CAPTIONER)
+    assert store.generation == 1
+    store.commit([dog("a")], [], captioner=CAPTIONER)
+    assert store.generation == 2
+
+
+@pytest.mark.parametrize("n_photos", [1, 10, 11, 31])
+def test_photos_are_given_in_the_order_asked_for(store: Store, monkeypatch: pytest.MonkeyPatch, n_photos: int) -> None:
+    """A page of results needs no second sort; whatever the number of pages it takes, no row is lost, and unknown rows are no problem."""
+    monkeypatch.setattr(store_module, "PAGE", 10)
+    store.commit([dog(str(number)) for number in range(n_photos)], [failed("x")], captioner=CAPTIONER)
+    rowids = [rowid for rowid, _, _ in store.documents()]
+    wanted = [*reversed(rowids), 10**6, max(rowids) + 1]
+
+    assert len(rowids) == n_photos
+    assert list(store.photos_by_rowid(wanted)) == rowids[::-1]
+    assert store.photos_by_rowid([]) == {}
+    assert rowids == sorted(rowids)
+
+
+def test_a_new_store_knows_nothing(store: Store) -> None:
+    """The summary of an empty store has no times and no captioner."""
+    summary = store.summary()
+
+    assert (summary.profile, summary.n_photos, summary.n_failed, summary.captioners) == (NAME, 0, 0, ())
+    assert (summary.oldest, summary.newest, summary.last_indexed, summary.walked_at, summary.source) == (None,) * 5
+    assert not summary.walk_complete
+
+
+def test_summary_counts_described_photos(store: Store) -> None:
+    """Failed photos are counted apart and their dates do not matter."""
+    days = [datetime(2024, 5, day, tzinfo=UTC) for day in (1, 2, 3)]
+    described = [DescribedPhoto(Photo(str(day.day), url="u", taken_at=day), DOG, b"") for day in days[1:]]
+    before = datetime.now(UTC)
+    store.commit(described[:1], [FailedPhoto(Photo("old", url="u", taken_at=days[0]), "404")], captioner="one")
+    store.commit(described[1:], [], captioner="two")
+    store.source = "folder of pictures"
+    summary = store.summary()
+
+    assert (summary.n_photos, summary.n_failed, summary.captioners, summary.source) == (2, 1, ("one", "two"), "folder of pictures")
+    assert store.n_photos == 2
+    assert (summary.oldest, summary.newest) == (days[1], days[2])
+    assert summary.last_indexed is not None
+    assert before <= summary.last_indexed <= datetime.now(UTC)
+
+
+def test_a_complete_walk_is_remembered_with_its_time(paths: ProfilePaths) -> None:
+    """The mark outlives the process, and the time stays when the mark is taken away."""
+    with Store.create(paths, NAME) as store:
+        assert not store.walk_complete
+        store.walk_complete = True
+    with Store.create(paths, NAME) as store:
+        assert store.walk_complete
+        walked_at = store.summary().walked_at
+        store.walk_complete = False
+        assert not store.walk_complete
+        assert store.summary().walked_at == walked_at is not None
+
+
+def test_profiles_are_those_with_a_store(tmp_path: Path) -> None:
+    """Stray files and folders in the cache are no profiles."""
+    assert indexed_profiles(tmp_path) == []
+    for name in ("nasa", "esa.int"):
+        Store.create(ProfilePaths.of(tmp_path, name), name).close()
+    (tmp_path / "profiles" / "empty").mkdir()
+    (tmp_path / "profiles" / "no name").mkdir()
+    (tmp_path / "profiles" / "no name" / "store.sqlite3").touch()
+    (tmp_path / "profiles" / ".DS_Store").touch()
+
+    assert indexed_profiles(tmp_path) == ["esa.int", "nasa"]
+
+
+@pytest.mark.parametrize(
+    "photo_id", ["../../x", "/etc/passwd", "a" * 10_000, "a\x00b", "\udc80", "CON"], ids=["up", "absolute", "long", "NUL", "surrogate", "device"]
+)
+def test_an_id_cannot_steer_where_its_thumbnail_goes(paths: ProfilePaths, photo_id: str) -> None:
+    """The name is a hash: fixed length, fixed place."""
+    path = thumbnail_path(paths, photo_id)
+
+    assert path.parent.parent == paths.thumbnails
+    assert len(path.stem) == 32
+    assert path.stem.startswith(path.parent.name)
+
+
+def test_opening_what_is_not_there_says_how_to_index_it(paths: ProfilePaths) -> None:
+    """Nothing is created by looking."""
+    with pytest.raises(NotIndexedError) as caught:
+        Store.open(paths)
+
+    assert str(caught.value) == "nothing is indexed under 'natgeo': run igsearch index natgeo"
+    assert not paths.root.exists()
+
+
+def test_a_store_that_was_killed_at_birth_is_not_there(paths: ProfilePaths) -> None:
+    """An empty file is what remains of it; the next run makes a store of it."""
+    paths.root.mkdir(parents=True)
+    paths.database.touch()
+    with pytest.raises(NotIndexedError):
+        Store.open(paths)
+
+    with Store.create(paths, NAME) as store:
+        assert store.generation == 0
+
+
+def test_readers_work_beside_the_writer(store: Store, paths: ProfilePaths) -> None:
+    """An open reader sees each batch when it is committed, and holds nobody up."""
+    with Store.open(paths) as reader:
+        for number in range(3):
+            documents = reader.documents()
+            store.commit([dog(str(number))], [], captioner=CAPTIONER)
+            assert len(list(documents)) == number + 1
+
+
+def test_a_reader_cannot_write(store: Store, paths: ProfilePaths) -> None:
+    """Reading is all that a search asks of the file."""
+    store.commit([dog("a")], [], captioner=CAPTIONER)
+    with Store.open(paths) as reader, pytest.raises(CacheError):
+        reader.mark_stale()
+    assert store.is_described("a", CAPTIONER)
+
+
+def test_a_store_on_a_read_only_disk_is_readable(paths: ProfilePaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where SQLite may not put its shared-memory file beside the store, the store is read as a file that does not change."""
+    with Store.create(paths, NAME) as store:
+        store.commit([dog("a")], [], captioner=CAPTIONER)
+    files = sorted(paths.root.iterdir())
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with Store.open(paths) as store:
+        assert captions(store) == {"a": "a dog runs"}
+        assert sorted(paths.root.iterdir()) == files
+
+
+def test_a_path_with_odd_characters_is_opened(tmp_path: Path) -> None:
+    """The cache directory is the user's choice."""
+    paths = ProfilePaths.of(tmp_path / "a?b=c&mode=rwc #%41 é", NAME)
+    with Store.create(paths, NAME) as store:
+        store.commit([dog("a")], [], captioner=CAPTIONER)
+    with Store.open(paths) as store:
+        assert store.n_photos == 1
+
+
+def test_a_second_writer_is_told_to_wait(store: Store, paths: ProfilePaths) -> None:
+    """Within one process as between two."""
+    with pytest.raises(TryLaterError, match="'natgeo' is being indexed by another process: wait until it is done"):
+        Store.create(paths, NAME)
+    code = """if True:
+        import sys; from pathlib import Path; from igsearch.paths import ProfilePaths; from igsearch.store import Store
+        Store.create(ProfilePaths.of(Path(sys.argv[1]), "natgeo"), "natgeo")"""
+    done = subprocess.run([sys.executable, "-c", code, str(paths.root.parent.parent)], capture_output=True, text=True, check=False)
+
+    assert "TryLaterError" in done.stderr
+    store.commit([dog("a")], [], captioner=CAPTIONER)
+
+
+def test_the_right_to_write_ends_with_the_store(paths: ProfilePaths) -> None:
+    """Also when the store could not be opened after the lock was taken."""
+    Store.create(paths, NAME).close()
+    good = paths.database.read_bytes()
+    paths.database.write_bytes(b"no database" * 1000)
+    with pytest.raises(StoreError):
+        Store.create(paths, NAME)
+    paths.database.write_bytes(good)
+
+    Store.create(paths, NAME).close()
+
+
+@pytest.mark.parametrize("step", ["os.fsync", "pathlib.Path.replace"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_a_full_disk_is_told_and_leaves_the_store_whole(store: Store, monkeypatch: pytest.MonkeyPatch, step: str, number: int) -> None:
+    """A thumbnail that cannot be written ends the batch, not the store."""
+    store.commit([dog("a")], [], captioner=CAPTIONER)
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(step, refuse)
+        with pytest.raises(CacheError, match=f"cannot be used \\({os.strerror(number)}\\): make room") as caught:
+            store.commit([dog("a", "new"), dog("b")], [], captioner=CAPTIONER)
+
+    assert "\n" not in str(caught.value)
+    assert captions(store) == {"a": "a dog runs"}
+    assert store.generation == 1
+
+
+FILL = """
+import resource, signal, sys
+from pathlib import Path
+from igsearch.errors import CacheError
+from igsearch.paths import ProfilePaths
+from igsearch.records import DescribedPhoto, Description, Photo
+from igsearch.store import Store
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+with Store.create(ProfilePaths.of(Path(sys.argv[1]), "natgeo"), "natgeo") as store:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+    for number in range(100):
+        try:
+            store.commit([DescribedPhoto(Photo(str(number), url="u"), Description("dog " * 5_000, 0.0), b"")], [], captioner="lite2")
+        except CacheError as err:
+            print(number, err)
+            break
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
+def test_a_database_that_cannot_grow_is_told_and_stays_whole(paths: ProfilePaths) -> None:
+    """SQLite's own refusal is the same error; everything committed before is there."""
+    done = subprocess.run([sys.executable, "-c", FILL, str(paths.root.parent.parent)], capture_output=True, text=True, check=True)
+    n_stored = int(done.stdout.split()[0])
+
+    assert "cannot be used" in done.stdout
+    assert n_stored > 0
+    with Store.open(paths) as store:
+        assert store.n_photos == store.generation == n_stored
+
+
+@pytest.mark.parametrize("place", ["", "profiles", f"profiles/{NAME}"], ids=["cache", "profiles", "profile"])
+def test_a_file_in_the_way_is_told(tmp_path: Path, place: str) -> None:
+    """The cache directory cannot be made where a file lies."""
+    cache = tmp_path / "cache"
+    (cache / place).parent.mkdir(parents=True, exist_ok=True)
+    (cache / place).write_text("in the way")
+
+    with pytest.raises(CacheError, match="--cache-dir"):
+        Store.create(ProfilePaths.of(cache, NAME), NAME)
+
+
+def foreign(path: Path) -> None:
+    """Somebody else's SQLite file."""
+    path.unlink()
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE bookmarks (address TEXT)")
+    db.close()
+
+
+def newer(path: Path) -> None:
+    """A store of a later igsearch."""
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+
+
+def no_tables(path: Path) -> None:
+    """The marks are there, a table is not."""
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TABLE labels")
+    db.close()
+
+
+def odd_date(path: Path) -> None:
+    """A value that no igsearch wrote."""
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE photos SET taken_at = 'yesterday'")
+    db.close()
+
+
+def odd_bytes(path: Path) -> None:
+    """Text that is no UTF-8."""
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE descriptions SET caption = CAST(x'80ff' AS TEXT)")
+    db.close()
+
+
+DAMAGES = {
+    "foreign": (foreign, "was not written by igsearch: move it away"),
+    "newer": (newer, "was written by a newer igsearch"),
+    "text": (lambda path: path.write_text("hello\n" * 1000), "is damaged"),
+    "cut": (lambda path: path.write_bytes(path.read_bytes()[:9_000]), "is damaged"),
+    "overwritten": (lambda path: path.write_bytes(path.read_bytes()[:100] + b"\xaa" * 60_000), "is damaged"),
+    "no tables": (no_tables, "is damaged"),
+    "odd date": (odd_date, "is damaged"),
+    "odd bytes": (odd_bytes, "is damaged"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_store_is_told_in_one_line(paths: ProfilePaths, damage: str) -> None:
+    """Whatever is wrong with the file, reading it ends in StoreError with a next step."""
+    with Store.create(paths, NAME) as store:
+        store.commit([dog("a")], [], captioner=CAPTIONER)
+    spoil, message = DAMAGES[damage]
+    spoil(paths.database)
+
+    with pytest.raises(StoreError, match=message) as caught, Store.open(paths) as store:  # some damage shows when the file is opened, some when it is read
+        captions(store)
+    assert "\n" not in str(caught.value)
+    assert "run igsearch" in str(caught.value) or "upgrade igsearch" in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", ["foreign", "newer", "text"])
+def test_nothing_is_written_to_a_file_that_is_not_ours(paths: ProfilePaths, damage: str) -> None:
+    """Indexing refuses too, and leaves the file as it is."""
+    Store.create(paths, NAME).close()
+    spoil, message = DAMAGES[damage]
+    spoil(paths.database)
+    before = paths.database.read_bytes()
+
+    with pytest.raises(StoreError, match=message):
+        Store.create(paths, NAME)
+    assert paths.database.read_bytes() == before
+
+
+@pytest.mark.parametrize("by_reader", [True, False], ids=["open", "create"])
+def test_an_older_store_is_brought_up_to_date(paths: ProfilePaths, monkeypatch: pytest.MonkeyPatch, by_reader: bool) -> None:
+    """Its photos stay; each migration is applied once."""
+    with Store.create(paths, NAME) as store:
+        store.commit([dog("a")], [], captioner=CAPTIONER)
+    monkeypatch.setattr(store_module, "MIGRATIONS", (*schema.MIGRATIONS, "ALTER TABLE photos ADD COLUMN rating REAL", "CREATE TABLE tags (name TEXT)"))
+    for _ in range(2):
+        with Store.open(paths) if by_reader else Store.create(paths, NAME) as store:
+            assert captions(store) == {"a": "a dog runs"}
+
+    with sqlite3.connect(paths.database) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (3,)
+    db.close()
+
+
+def test_a_migration_that_fails_changes_nothing(paths: ProfilePaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A migration is whole or absent."""
+    with Store.create(paths, NAME) as store:
+        store.commit([dog("a")], [], captioner=CAPTIONER)
+    with monkeypatch.context() as patch:
+        patch.setattr(store_module, "MIGRATIONS", (*schema.MIGRATIONS, "DELETE FROM descriptions; CREATE TABLE photos (id TEXT)"))
+        with pytest.raises(IgsearchError):
+            Store.create(paths, NAME)
+
+    with Store.open(paths) as store:
+        assert captions(store) == {"a": "a dog runs"}
