@@ -54,7 +54,7 @@ class Timed:
 class Repeated:
     """A folder's photos, several times over under different ids."""
 
-    name, newest_first = "folder, repeated", False
+    name, newest_first, n_expected, n_failed_posts = "folder, repeated", False, None, 0
 
     def __init__(self, folder: Path, times: int) -> None:
         self.folder, self.times = folder, times

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from igsearch import searching, service
-from igsearch.paths import cache_root
+from igsearch.paths import cache_root, profile_name
 from igsearch.searching import Answer, Search
 from igsearch.service import EVERYTHING, IndexReport, OnEvent, Waiting, Walk
 
@@ -61,7 +61,7 @@ def index(
 
     Photos that are described already are left alone, so calling again goes on where the last call stopped. Raises IgsearchError.
     """
-    opened = open_source(profile, None if source is None else str(source), login=login, on_event=on_event)
+    opened = open_source(profile_name(profile), None if source is None else str(source), login=login, on_event=on_event)
     from igsearch.captioner.captioner import Captioner
     from igsearch.fetch import Fetcher
 
@@ -91,7 +91,7 @@ def preview(
     cache_dir: Path | None = None,
 ) -> Iterator[Photo]:
     """The photos that `index` would describe; their bytes are not fetched and nothing is written. Raises IgsearchError."""
-    opened = open_source(profile, None if source is None else str(source), login=login)
+    opened = open_source(profile_name(profile), None if source is None else str(source), login=login)
     from igsearch.captioner.captioner import Captioner
 
     return service.preview(cache_root(cache_dir), profile, opened, Captioner(captioner, device="cpu").name, walk=walk)
@@ -126,7 +126,12 @@ def describe_files(
     from igsearch.fetch import Fetcher
 
     describer = Captioner(captioner, device=device, beam_size=beam_size)
-    return DescribedFiles(describer.name, service.described_files(files, describer, Fetcher().fetch, batch_size=batch_size))
+
+    def results() -> Iterator[tuple[Path, Description | PhotoError]]:
+        with Fetcher() as fetcher:
+            yield from service.described_files(files, describer, fetcher.fetch, batch_size=batch_size)
+
+    return DescribedFiles(describer.name, results())
 
 
 def profiles(cache_dir: Path | None = None) -> list[Summary]:

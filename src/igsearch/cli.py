@@ -265,35 +265,37 @@ def progress(*, quiet: bool) -> Iterator[OnEvent]:
         yield shown.show
 
 
-def exit_code_of(err: IgsearchError | typer.TyperException | KeyboardInterrupt | BrokenPipeError) -> int:
-    """Say what went wrong in one line, and give the exit code for it."""
-    if isinstance(err, BrokenPipeError):
+def run() -> int:
+    """Run the command and give its exit code. Raises IgsearchError and typer's errors."""
+    try:
+        code = app(standalone_mode=False) or ExitCode.OK
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit) as err:
+        # Typer ends with SystemExit(1) when the reader of a pipe has gone; to have read enough is no failure.
+        if not isinstance(err.__context__ or err, BrokenPipeError):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
-    if isinstance(err, KeyboardInterrupt):
+    if code == ExitCode.INTERRUPTED:
         note("interrupted; what was done is kept, and the same command goes on from there")
-        return ExitCode.INTERRUPTED
-    if isinstance(err, IgsearchError):
-        note(str(err))
-        return err.exit_code
-    note(f"{err.format_message().rstrip('.')}: see igsearch --help" if err.format_message() else "see igsearch --help")
-    return ExitCode.USAGE
+        sys.stderr.flush()
+        os._exit(code)  # Threads that are still fetching are not waited for: there is nothing of theirs to lose.
+    return int(code)
 
 
 def main() -> NoReturn:
     """Run the command; every error becomes one line on stderr and an exit code, with a traceback above it only where --debug asks for one."""
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
-        code = app(standalone_mode=False) or ExitCode.OK
-        sys.stdout.flush()
+        sys.exit(run())
     except Exception as err:  # noqa: BLE001 - the outermost border: a fault of ours must not end in a traceback either
         if "--debug" in sys.argv:
             traceback.print_exc()
-        if isinstance(err, (IgsearchError, typer.TyperException, BrokenPipeError)):
-            code = exit_code_of(err)
-        else:
-            note(f"a fault in igsearch, please report it: {type(err).__name__}: {err}; igsearch --debug … shows where")
-            code = ExitCode.FAULT
-    except KeyboardInterrupt as err:
-        code = exit_code_of(err)
-    sys.exit(code)
+        if isinstance(err, IgsearchError):
+            note(str(err))
+            sys.exit(err.exit_code)
+        if isinstance(err, typer.TyperException):
+            note(f"{err.format_message().rstrip('.') or 'nothing to do'}: see igsearch --help")
+            sys.exit(ExitCode.USAGE)
+        note(f"a fault in igsearch, please report it: {type(err).__name__}: {err}; igsearch --debug … shows where")
+        sys.exit(ExitCode.FAULT)

@@ -102,11 +102,25 @@ class Hit:
 class Source(Protocol):
     """Where photos come from."""
 
-    name: str
-    """What was recognised, for the user: `Instagram profile`, `folder of pictures`, …"""
+    @property
+    def name(self) -> str:
+        """What was recognised, for the user: `Instagram profile`, `folder of pictures`, …"""
+        ...
 
-    newest_first: bool
-    """Whether photos come newest first (pinned ones aside), so that a walk may stop at the first one already known."""
+    @property
+    def newest_first(self) -> bool:
+        """Whether photos come newest first (pinned ones aside), so that a walk may stop at the first one already known."""
+        ...
+
+    @property
+    def n_expected(self) -> int | None:
+        """How many photos there are, where that is known without walking."""
+        ...
+
+    @property
+    def n_failed_posts(self) -> int:
+        """Posts that the last walk met and could not read: it was not complete."""
+        ...
 
     def photos(self) -> Iterator[Photo]:
         """Walk the source once, lazily. Raises SourceError, ProfileNotFoundError, AccessError or TryLaterError."""
@@ -116,8 +130,10 @@ class Source(Protocol):
 class Describer(Protocol):
     """What describes photos."""
 
-    name: str
-    """Identifies weights and settings: two runs under one name describe alike."""
+    @property
+    def name(self) -> str:
+        """Identifies weights and settings: two runs under one name describe alike."""
+        ...
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """An RGB picture as the array `describe` takes; safe to call from several threads."""

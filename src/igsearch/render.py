@@ -203,9 +203,11 @@ class Progress:
 
     def show(self, event: Event) -> None:
         """Show what the run reports; the events that say nothing of progress are passed over."""
-        from igsearch.service import Stored, Waiting
+        from igsearch.service import Started, Stored, Waiting
 
-        if isinstance(event, Stored):
+        if isinstance(event, Started) and event.n_expected is not None:
+            self.expect(event.n_expected)
+        elif isinstance(event, Stored):
             self.advance(described=len(event.described), failed=len(event.failed))
         elif isinstance(event, Waiting):
             self.waiting(event.seconds)

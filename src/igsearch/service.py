@@ -68,10 +68,11 @@ EVERYTHING = Walk()
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A source was opened; `source` says what it was recognised as."""
+    """A source was opened: what it was recognised as, and how many photos are to be described, where that is known."""
 
     profile: str
     source: str
+    n_expected: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ class IndexRun:
     def run(self, *, retry_failed: bool, on_event: OnEvent) -> IndexReport:
         """Walk, describe, store; whatever ends the walk, what was stored is made searchable."""
         started = time.monotonic()
-        on_event(Started(self.report.profile, self.report.source))
+        on_event(Started(self.report.profile, self.report.source, self._n_expected()))
         pool = ThreadPoolExecutor(N_LOADERS, thread_name_prefix="load")
         try:
             self._describe_all(self._chosen(stop_at_known=self._was_complete and not retry_failed), pool, on_event)
@@ -166,23 +167,29 @@ class IndexRun:
             self.report.seconds = time.monotonic() - started
         return self.report
 
+    def _n_expected(self) -> int | None:
+        there = self._source.n_expected
+        return there if there is None else max(0, min(there, self._walk.limit or there) - self._store.n_photos)
+
     def _chosen(self, *, stop_at_known: bool) -> Iterator[Photo]:
-        """The photos to describe: those that failed before, then those the walk meets and the store does not know."""
-        retried = set()
-        for failed in self._store.failures():
-            retried.add(failed.photo.id)
-            yield failed.photo
+        """The photos to describe: those that the walk meets and the store does not know, then those that failed in an earlier run and were not met again."""
+        outstanding = {failure.photo.id: failure.photo for failure in self._store.failures()}
+        for photo in self._unknown(stop_at_known=stop_at_known):
+            outstanding.pop(photo.id, None)
+            yield photo
+        yield from outstanding.values()
+
+    def _unknown(self, *, stop_at_known: bool) -> Iterator[Photo]:
         for photo in walked(self._source, self._walk):
             if not self._store.is_described(photo.id, self._describer.name):
-                if photo.id not in retried:
-                    self._store.walk_complete = False
-                    yield photo
+                self._store.walk_complete = False
+                yield photo
                 continue
             self.report.n_known += 1
             if stop_at_known and self._source.newest_first and not photo.is_pinned:
                 self._is_complete = True
                 return
-        self._is_complete = self._walk == EVERYTHING
+        self._is_complete = self._walk == EVERYTHING and not self._source.n_failed_posts
 
     def _describe_all(self, photos: Iterator[Photo], pool: ThreadPoolExecutor, on_event: OnEvent) -> None:
         try:

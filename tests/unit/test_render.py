@@ -235,17 +235,17 @@ def test_progress_shows_a_run_and_cleans_up() -> None:
 
 
 def test_progress_understands_what_a_run_reports() -> None:
-    """A stored batch counts its photos, a pause starts the countdown, the opening says nothing."""
+    """A stored batch counts its photos, a pause starts the countdown, the opening says how many there are."""
     from igsearch.service import Started, Stored, Waiting
 
     screen = Screen()
     with render.Progress(screen) as progress:
-        progress.show(Started("natgeo", "Instagram profile"))
+        progress.show(Started("natgeo", "Instagram profile", 8))
         progress.show(Stored([DescribedPhoto(CAT, Description("a cat", -1.0), b"")] * 3, failures({"gone": 2})))
         progress.show(Waiting(600.0))
         progress._bar.refresh()  # type: ignore[union-attr]  # noqa: SLF001
 
-    assert re.search(r"5 photos · 2 failed · Instagram says wait: (10 min 00|9 min 59) s", screen.shown)
+    assert re.search(r"5 of 8 photos · 2 failed · Instagram says wait: (10 min 00|9 min 59) s", screen.shown)
 
 
 def test_progress_is_silent_where_nobody_watches() -> None:

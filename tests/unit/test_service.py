@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from igsearch.errors import FetchError, RateLimitedError, UsageError
@@ -19,6 +19,9 @@ from igsearch.records import Description, Photo
 from igsearch.searching import Search, search
 from igsearch.service import Event, IndexReport, Started, Stored, Walk, described_files, index_profile, preview
 from igsearch.store import Store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 NOW = datetime(2025, 6, 30, 12, tzinfo=UTC)
 WORDS = ("dog", "cat", "boat", "tree", "street", "mountain", "bridge", "snow")
@@ -33,10 +36,12 @@ def post(age: int, **changes: object) -> Photo:
 class Listed:
     """A source that gives what it was told to, newest first, and counts how far it was walked. An exception in the list is raised in its turn."""
 
-    name, newest_first = "list", True
+    name = "list"
 
     def __init__(self, *items: Photo | Exception, newest_first: bool = True) -> None:
         self.items, self.n_given, self.newest_first = items, 0, newest_first
+        self.n_expected: int | None = None
+        self.n_failed_posts = 0
 
     def photos(self) -> Iterator[Photo]:
         """The items in order."""
@@ -82,10 +87,10 @@ class Pictures:
         return out.getvalue()
 
 
-def run(cache: Path, source: Listed, pictures: Pictures | None = None, describer: Naming | None = None, **options: object) -> IndexReport:
+def run(cache: Path, source: Listed, pictures: Pictures | None = None, describer: Naming | None = None, **options: Any) -> IndexReport:
     """One indexing run of the profile `natgeo`, four photos a batch unless told otherwise."""
     options = {"batch_size": 4} | options
-    return index_profile(cache, "natgeo", source, describer or Naming(), pictures or Pictures(), **options)  # type: ignore[arg-type]  # options of index_profile
+    return index_profile(cache, "natgeo", source, describer or Naming(), pictures or Pictures(), **options)
 
 
 def stored(cache: Path) -> dict[str, str]:
@@ -142,7 +147,7 @@ def test_a_source_without_order_is_walked_to_its_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [{"walk": Walk(limit=4)}, {"walk": Walk(since=NOW - timedelta(days=3))}], ids=["limit", "since"])
-def test_a_run_that_was_cut_short_does_not_hide_what_lies_behind(tmp_path: Path, cut: dict[str, object]) -> None:
+def test_a_run_that_was_cut_short_does_not_hide_what_lies_behind(tmp_path: Path, cut: dict[str, Any]) -> None:
     """After a run with --limit or --since, the next one walks past the known photos to the rest."""
     source = Listed(*map(post, range(10)))
     assert run(tmp_path, source, **cut).n_described == 4
@@ -219,7 +224,7 @@ def test_bytes_that_are_no_picture_fail_alone(tmp_path: Path) -> None:
 
 def test_an_error_of_the_source_keeps_what_was_walked(tmp_path: Path) -> None:
     """When Instagram says wait in mid-walk, the photos before it are described, searchable, and the error reaches the caller; the next run goes on."""
-    items = [*map(post, range(5)), RateLimitedError("wait a while"), *map(post, range(5, 8))]
+    items: list[Photo | Exception] = [*map(post, range(5)), RateLimitedError("wait a while"), *map(post, range(5, 8))]
     with pytest.raises(RateLimitedError):
         run(tmp_path, Listed(*items))
     assert sorted(stored(tmp_path)) == [f"p{n}" for n in range(5)]
@@ -298,3 +303,37 @@ def test_a_run_holds_no_more_photos_than_its_window(tmp_path: Path) -> None:
 
     run(tmp_path, Listed(*map(post, range(60))), pictures, describer, on_event=watch)
     assert max(ahead) <= 2 * 4
+
+
+def test_a_post_that_could_not_be_read_leaves_the_walk_incomplete(tmp_path: Path) -> None:
+    """When a source passed over a post, the next run walks past what is known to look for it again."""
+    holed = Listed(*map(post, (0, 1, 3)))
+    holed.n_failed_posts = 1
+    run(tmp_path, holed)
+    assert run(tmp_path, Listed(*map(post, range(4)))).n_described == 1
+    assert sorted(stored(tmp_path)) == ["p0", "p1", "p2", "p3"]
+
+
+def test_a_fresh_address_from_the_walk_is_preferred(tmp_path: Path) -> None:
+    """A photo that failed under an old address is fetched under the one the walk gives, once."""
+    addresses: list[str | None] = []
+
+    def fetch(photo: Photo) -> bytes:
+        addresses.append(photo.url)
+        if photo.url == "old":
+            raise FetchError("the address expired")
+        return Pictures()(photo)
+
+    index_profile(tmp_path, "natgeo", Listed(post(1, url="old")), Naming(), fetch)
+    report = index_profile(tmp_path, "natgeo", Listed(post(1, url="new")), Naming(), fetch)
+    assert (report.n_described, addresses) == (1, ["old", "new"])
+
+
+def test_the_start_tells_how_many_are_to_come(tmp_path: Path) -> None:
+    """Where a source knows its size, what is left of it is announced, no more than the limit."""
+    source = Listed(*map(post, range(10)))
+    source.n_expected = 10
+    events: list[Event] = []
+    run(tmp_path, source, walk=Walk(limit=4), on_event=events.append)
+    run(tmp_path, source, on_event=events.append)
+    assert [event.n_expected for event in events if isinstance(event, Started)] == [4, 6]

@@ -456,6 +456,7 @@ def foreign(path: Path) -> None:
     path.unlink()
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE bookmarks (address TEXT)")
+        db.execute("PRAGMA user_version = 1")
     db.close()
 
 

@@ -42,9 +42,12 @@ def detect(given: str, profile: str) -> Source:
     """The source of `profile` at a path, or on standard input for `-`. Raises SourceError for nothing there and for what is not read as photos."""
     if given == STDIN:
         return UrlList(STDIN)
-    path = Path(given).expanduser()
-    if not path.exists():
-        raise SourceError(f"{given!r} does not exist: give `igsearch index {profile} --from` {WANTED}")
+    try:
+        path = Path(given).expanduser()
+        path.stat()
+    except (OSError, RuntimeError, ValueError) as err:
+        reason = getattr(err, "strerror", None) or str(err)
+        raise SourceError(f"{given!r} cannot be read ({reason}): give `igsearch index {profile} --from` {WANTED}") from err
     what = _export_in(path) if path.is_dir() else _foreign(path) if path.is_file() else None
     if what is not None:
         raise SourceError(f"{given!r} is {what}, which this version does not read: give `igsearch index {profile} --from` {WANTED}")

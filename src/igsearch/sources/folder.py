@@ -20,9 +20,15 @@ class Folder:
 
     name = "folder of pictures"
     newest_first = False
+    n_failed_posts = 0
 
     def __init__(self, root: Path) -> None:
         self._root = root
+
+    @property
+    def n_expected(self) -> int:
+        """How many pictures lie there now."""
+        return sum(map(is_picture, walk(self._root)))
 
     def photos(self) -> Iterator[Photo]:
         """The pictures; an id is the path below the folder, with `/` between its parts. Raises SourceError, also when there is none."""

@@ -86,6 +86,7 @@ class InstagramProfile:
 
     name = "Instagram profile"
     newest_first = True
+    n_expected = None
 
     def __init__(
         self,

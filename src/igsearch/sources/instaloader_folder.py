@@ -64,6 +64,7 @@ class InstaloaderFolder:
         """List the folder. Raises SourceError if that cannot be done."""
         self._root = root
         posts = _posts(list(walk(root)))
+        self.n_expected, self.n_failed_posts = None, 0
         self.newest_first = not any(post.time is None and _node(post) for post in posts)
         self._posts = sorted(posts, key=lambda post: (post.time or "", post.stem), reverse=True) if self.newest_first else posts
 

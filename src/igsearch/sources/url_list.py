@@ -32,6 +32,8 @@ class UrlList:
     """
 
     newest_first = False
+    n_expected = None
+    n_failed_posts = 0
 
     def __init__(self, given: Path | str) -> None:
         self._from_stdin = given == STDIN

@@ -52,7 +52,9 @@ def every_sentence(decoder: AttentionDecoder, annotations: Annotations, max_word
 
 def tutorial_search(decoder: AttentionDecoder, annotations: Annotations, beam_size: int, max_steps: int) -> tuple[list[tuple[tuple[int, ...], float]], bool]:
     """The tutorial's procedure for one photo, written plainly: the finished sentences in the order found, or the best unfinished one and False."""
-    k, beams, finished = beam_size, [((), 0.0)], []
+    k = beam_size
+    beams: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
+    finished: list[tuple[tuple[int, ...], float]] = []
     for _ in range(max_steps + 1):
         grown = [((*words, w), score + float(lp)) for words, score in beams for w, lp in enumerate(word_logprobs(decoder, annotations, words))]
         grown.sort(key=lambda one: -one[1])

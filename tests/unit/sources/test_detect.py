@@ -127,11 +127,20 @@ def test_a_zip_of_something_else_is_named(tmp_path: Path) -> None:
         detect(str(archive(tmp_path / "x.zip", "ads/posts_viewed.json", "a.jpg")), "me")
 
 
-def test_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The path is repeated as it was given."""
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        pytest.param("missing", "No such file", id="missing"),
+        pytest.param("x" * 5000, "too long", id="too-long"),
+        pytest.param("a\0b", "null byte", id="no-path"),
+        pytest.param("~nobody-of-that-name/x", "home directory", id="no-such-user"),
+    ],
+)
+def test_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, reason: str) -> None:
+    """The path is repeated as it was given, with what is wrong with it."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SourceError, match="'missing' does not exist"):
-        detect("missing", "me")
+    with pytest.raises(SourceError, match=f"cannot be read .*{reason}.*`igsearch index me --from`"):
+        detect(given, "me")
 
 
 def test_the_home_folder_may_be_written_short(own_home: Path) -> None:
