@@ -29,7 +29,7 @@ def pretrained_lite2() -> EfficientNetLite:
 
     put("stem", "_conv_stem", "_bn0")
     put("head", "_conv_head", "_bn1")
-    names = [f"stages.{s}.{b}" for s, stage in enumerate(network.stages) for b in range(len(stage))]
+    names = [f"stages.{s}.{b}" for s, stage in enumerate(network.stages) for b, _ in enumerate(stage.children())]
     for position, name in enumerate(names):
         block = f"_blocks.{position}"
         if f"{block}._expand_conv.weight" in state:

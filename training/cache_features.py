@@ -12,6 +12,7 @@ import argparse
 import random
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,8 +20,11 @@ from PIL import Image, ImageEnhance, ImageOps
 from torch.utils.data import DataLoader, Dataset
 
 from training.backbone import pretrained_lite2
-from training.data import Example
 from training.sets import SETS, load_set
+
+if TYPE_CHECKING:
+    from igsearch.captioner.encoder import EfficientNetLite
+    from training.data import Example
 
 SIZE = 260
 MEAN, STD = 0.498, 0.502
@@ -58,8 +62,27 @@ class Views(Dataset[torch.Tensor]):
         return torch.from_numpy(np.stack(views))
 
 
+def cache_set(network: EfficientNetLite, examples: list[Example], target: Path, *, n_views: int, seed: int) -> None:
+    """Write the features of one set, whole or not at all."""
+    partial = target.with_suffix(".partial.npy")
+    cache = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint16, shape=(len(examples), n_views, 17, 17, 120))
+    started, done = time.monotonic(), 0
+    with torch.inference_mode():
+        for views in DataLoader(Views(examples, n_views, seed), batch_size=8, num_workers=2):
+            for view in range(n_views):
+                pixels = ((views[:, view].permute(0, 3, 1, 2) / 255 - MEAN) / STD).bfloat16().contiguous(memory_format=torch.channels_last)
+                grid = network.lower(pixels).permute(0, 2, 3, 1).contiguous()
+                cache[done : done + len(grid), view] = grid.view(torch.uint16).numpy()
+            done += len(views)
+            if done % 800 < 8:
+                print(f"{target.stem}: {done}/{len(examples)} photos, {done * n_views / (time.monotonic() - started):.0f} views/s", flush=True)
+    cache.flush()
+    partial.rename(target)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Write the features of the sets that have none yet."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--views", type=int, default=6)
@@ -68,26 +91,9 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     network = pretrained_lite2().bfloat16().to(memory_format=torch.channels_last)
     for name in SETS:
-        examples = load_set(args.data, name)
-        n_views = 1 if name.endswith("-val") else args.views
         target = args.out / f"{name}.npy"
-        if target.exists():
-            continue
-        partial = target.with_suffix(".partial.npy")
-        cache = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint16, shape=(len(examples), n_views, 17, 17, 120))
-        started, done = time.monotonic(), 0
-        loader = DataLoader(Views(examples, n_views, args.seed), batch_size=8, num_workers=2)
-        with torch.inference_mode():
-            for views in loader:
-                for view in range(n_views):
-                    pixels = ((views[:, view].permute(0, 3, 1, 2) / 255 - MEAN) / STD).bfloat16().contiguous(memory_format=torch.channels_last)
-                    grid = network.lower(pixels).permute(0, 2, 3, 1).contiguous()
-                    cache[done : done + len(grid), view] = grid.view(torch.uint16).numpy()
-                done += len(views)
-                if done % 800 < 8:
-                    print(f"{name}: {done}/{len(examples)} photos, {done * n_views / (time.monotonic() - started):.0f} views/s", flush=True)
-        cache.flush()
-        partial.rename(target)
+        if not target.exists():
+            cache_set(network, load_set(args.data, name), target, n_views=1 if name.endswith("-val") else args.views, seed=args.seed)
 
 
 if __name__ == "__main__":

@@ -34,8 +34,9 @@ def describe_all(captioner: Captioner, examples: list[Example], batch_size: int)
     return captions, len(examples) / (time.monotonic() - started)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--split", help="only the entries of this split")
@@ -46,18 +47,19 @@ def main() -> None:
     parser.add_argument("--limit", type=int)
     parser.add_argument("--json", type=Path, help="write the scores here")
     parser.add_argument("--captions", type=Path, help="write file name and caption of every photo here, one JSON object a line")
-    args = parser.parse_args()
-    examples = read_karpathy(args.dataset, args.images, split=args.split)[: args.limit]
-    captioner = Captioner(args.checkpoint, device=args.device, beam_size=args.beam_size)
-    captions, rate = describe_all(captioner, examples, args.batch_size)
+    return parser.parse_args()
+
+
+def report_on(captioner: Captioner, dataset: str, examples: list[Example], captions: list[str], rate: float) -> dict[str, object]:
+    """Scores of the captions, how varied and long they are, and what made them how fast."""
     said = [caption.split() for caption in captions]
     references = [example.references for example in examples]
     scores = caption_scores(said, references)
     if shutil.which("java"):
         scores["METEOR"] = meteor_score(said, references)
-    report = {
+    return {
         "captioner": captioner.name,
-        "dataset": args.dataset.name,
+        "dataset": dataset,
         "n_photos": len(examples),
         "beam_size": captioner.beam_size,
         "precision": str(captioner.precision).removeprefix("torch."),
@@ -68,6 +70,15 @@ def main() -> None:
         "photos_per_second": round(rate, 1),
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, {captioner.device}",
     }
+
+
+def main() -> None:
+    """Caption, score and report."""
+    args = arguments()
+    examples = read_karpathy(args.dataset, args.images, style="flickr8k", split=args.split)[: args.limit]
+    captioner = Captioner(args.checkpoint, device=args.device, beam_size=args.beam_size)
+    captions, rate = describe_all(captioner, examples, args.batch_size)
+    report = report_on(captioner, args.dataset.name, examples, captions, rate)
     print(json.dumps(report, indent=2))
     if args.json:
         args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

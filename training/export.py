@@ -1,6 +1,9 @@
-"""Turn a training run's `best.pt` into the checkpoint that ships: float16 safetensors, config, vocabulary, sums.
+"""Turn the `best.pt` of one or more training runs into the checkpoint that ships: float16 safetensors, config, vocabulary, sums.
 
-python -m training.export RUN/best.pt --out src/igsearch/assets --name lite2-sat
+    python -m training.export RUN/best.pt [OTHER/best.pt …] --out src/igsearch/assets --name lite2-sat [--length-penalty 1.0]
+
+The weights of several runs are averaged (Wortsman et al. 2022, "Robust fine-tuning"): between the model that cross-entropy gave and the one that self-critical
+training made of it lies one that is better than both. A run named twice counts twice.
 """
 
 from __future__ import annotations
@@ -9,30 +12,41 @@ import argparse
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from igsearch.captioner import checkpoint
 from igsearch.captioner.config import CaptionerConfig, Preprocessing, Search
 from igsearch.captioner.decoder import DecoderConfig
 from igsearch.captioner.vocabulary import Vocabulary
+from training.batches import START
 from training.cache_features import MEAN, SIZE, STD
+from training.run import load_run
+
+
+def mean(tensors: list[Tensor]) -> Tensor:
+    """The mean of tensors of one shape, in float32."""
+    return torch.stack([tensor.float() for tensor in tensors]).mean(0)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=Path)
+    """Write the checkpoint."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--name", required=True)
+    parser.add_argument("--starts", nargs="+", default=list(START.values()), help="start tokens whose sentences compete")
     parser.add_argument("--length-penalty", type=float, default=0.0)
     args = parser.parse_args()
-    saved = torch.load(args.run, weights_only=True, map_location="cpu")
+    runs = [load_run(path) for path in args.runs]
+    saved = runs[0]
     config = CaptionerConfig(
         name=args.name,
         encoder="efficientnet_lite2",
         decoder=DecoderConfig(**saved["config"]),
-        preprocessing=Preprocessing(SIZE, (MEAN,) * 3, (STD,) * 3),
-        search=Search(start="<start>", length_penalty=args.length_penalty, max_words=30),
+        preprocessing=Preprocessing(SIZE, (MEAN, MEAN, MEAN), (STD, STD, STD)),
+        search=Search(starts=tuple(args.starts), length_penalty=args.length_penalty, max_words=30),
     )
-    weights = {f"{part}.{key}": tensor for part in ("encoder", "decoder") for key, tensor in saved[part].items()}
+    weights = {f"{part}.{key}": mean([run[part][key] for run in runs]) for part in ("encoder", "decoder") for key in saved[part]}
     checkpoint.save(args.out, config, Vocabulary(tuple(saved["words"])), weights)
 
 

@@ -10,21 +10,27 @@ machine-written reference is too thin for a reward.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import random
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from igsearch.captioner.decoder import AttentionDecoder, DecoderConfig
 from training.backbone import pretrained_lite2
+from training.batches import MAX_WORDS, Batch, CachedSet, cached_sets, load_examples, make_batch
 from training.reward import CiderReward
-from training.sets import load_set
-from training.train import MAX_WORDS, START, Batch, CachedSet, evaluate, make_batch, teacher_forced
+from training.run import AveragedWeights, Run, SavedRun, load_run
+from training.train import teacher_forced
+from training.validation import unspoken, validate
+
+if TYPE_CHECKING:
+    from igsearch.captioner.encoder import EfficientNetLite
 
 
 @torch.no_grad()
@@ -67,18 +73,14 @@ def policy_loss(decoder: AttentionDecoder, feature_map: Tensor, ids: Tensor, adv
     logits = logits.float()
     logits[:, banned] = -math.inf
     logprobs = -F.cross_entropy(logits, targets, reduction="none")
-    worth = torch.cat(
-        [
-            advantage[order][:active].unsqueeze(2).expand(-1, -1, 1)[..., 0][batch.words[:active, :, t + 1] > 0]
-            for t in range(batch.lengths[0])
-            for active in [sum(length > t for length in batch.lengths)]
-        ]
-    )
+    ordered = advantage[order]
+    worth = torch.cat([ordered[: batch.active(t)][batch.words[: batch.active(t), :, t + 1] > 0] for t in range(batch.lengths[0])])
     return -(worth * logprobs).mean()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--init", type=Path, required=True)
@@ -91,86 +93,108 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=1e-4)
     parser.add_argument("--ema", type=float, default=0.99)
     parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(args.seed)
-    rng = random.Random(args.seed)
-    saved = torch.load(args.init, weights_only=True)
-    words: list[str] = saved["words"]
-    ids = {word: position for position, word in enumerate(words)}
-    banned = [ids[w] for w in ("<pad>", "<unk>", *START.values())]
-    cached = {
-        name: CachedSet(load_set(args.data, name), args.cache / f"{name}.npy", ids)
-        for name in ("flickr8k-train", "web-photos-train", "flickr8k-val", "web-photos-val")
-    }
-    flickr, web = cached["flickr8k-train"], cached["web-photos-train"]
-    reward = CiderReward([[[*reference, "<end>"] for reference in e.references] for e in flickr.examples])
+    return parser.parse_args()
+
+
+def load_networks(saved: SavedRun) -> tuple[EfficientNetLite, AttentionDecoder]:
+    """The encoder of a saved run, frozen and in bfloat16, and its decoder, ready to learn."""
     encoder = pretrained_lite2()
     encoder.load_state_dict(saved["encoder"])
     encoder.requires_grad_(False).bfloat16().to(memory_format=torch.channels_last)
     decoder = AttentionDecoder(DecoderConfig(**saved["config"]), dropout=0.5, input_dropout=0.3)
     decoder.load_state_dict(saved["decoder"])
-    learned = list(decoder.parameters())
-    optimiser = torch.optim.Adam(learned, lr=args.lr)
-    n_steps = args.epochs * (len(flickr.examples) // args.batch_size)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: min(1.0, (s + 1) / 20) * (0.1 + 0.9 * (1 - s / n_steps)))
-    average = [p.detach().clone() for p in learned]
-    best, step = -1.0, 0
-    for epoch in range(1, args.epochs + 1):
-        started, total, count = time.monotonic(), 0.0, 0
-        order = list(range(len(flickr.examples)))
-        rng.shuffle(order)
-        for first in range(0, len(order) - args.batch_size + 1, args.batch_size):
-            positions = order[first : first + args.batch_size]
-            optimiser.zero_grad(set_to_none=True)
-            decoder.eval()
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                with torch.no_grad():
-                    feature_map = encoder.upper(flickr.features(positions, rng, views=range(flickr.views.shape[1])))
-                sampled = sample(decoder, feature_map, start=ids["<start>"], end=ids["<end>"], n_samples=args.samples, banned=banned)
-                said = word_lists(sampled.flatten(0, 1), words)
-                scores = torch.tensor([reward(positions[row // args.samples], sentence) for row, sentence in enumerate(said)]).view(-1, args.samples)
-                advantage = scores - (scores.sum(1, keepdim=True) - scores) / (args.samples - 1)
-                policy_loss(decoder, feature_map, sampled, advantage, banned).backward()
-            decoder.train()
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                batch = make_batch(web, rng.sample(range(len(web.examples)), args.web_batch), rng)
-                with torch.no_grad():
-                    web_map = encoder.upper(batch.features)
-                logits, targets = teacher_forced(decoder, web_map, batch)
-                (args.web_weight * F.cross_entropy(logits.float(), targets, label_smoothing=0.1)).backward()
-            torch.nn.utils.clip_grad_norm_(learned, 1.0)
-            optimiser.step()
-            schedule.step()
-            step += 1
+    return encoder, decoder
+
+
+def ramp(n_steps: int, step: int) -> float:
+    """Share of the learning rate at a step: a linear rise over 20 steps, and a linear fall to 10 %."""
+    return min(1.0, (step + 1) / 20) * (0.1 + 0.9 * (1 - step / n_steps))
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """The networks, what they learn from, and what changes them."""
+
+    args: argparse.Namespace
+    encoder: EfficientNetLite
+    decoder: AttentionDecoder
+    words: list[str]
+    flickr: CachedSet
+    web: CachedSet
+    reward: CiderReward
+    optimiser: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LambdaLR
+    average: AveragedWeights
+
+    @classmethod
+    def of(cls, args: argparse.Namespace, saved: SavedRun, flickr: CachedSet, web: CachedSet) -> Learner:
+        """The networks of a saved run; the reward's corpus is the training photos' captions, `<end>` included."""
+        encoder, decoder = load_networks(saved)
+        reward = CiderReward([[[*reference, "<end>"] for reference in e.references] for e in flickr.examples])
+        optimiser = torch.optim.Adam(decoder.parameters(), lr=args.lr)
+        n_steps = max(1, args.epochs * (len(flickr.examples) // args.batch_size))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: ramp(n_steps, step))
+        average = AveragedWeights(list(decoder.parameters()), args.ema)
+        return cls(args, encoder, decoder, saved["words"], flickr, web, reward, optimiser, schedule, average)
+
+    def criticise(self, positions: list[int], rng: random.Random) -> float:
+        """Gradients from sampled sentences of Flickr8k photos; the sentences' mean reward."""
+        n_samples, banned = self.args.samples, unspoken(self.words)
+        start, end = self.words.index("<start>"), self.words.index("<end>")
+        self.decoder.eval()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
             with torch.no_grad():
-                torch._foreach_lerp_(average, [p.detach() for p in learned], 1 - min(args.ema, (1 + step) / (10 + step)))
-            total, count = total + float(scores.mean()), count + 1
+                feature_map = self.encoder.upper(self.flickr.features(positions, rng))
+            sampled = sample(self.decoder, feature_map, start=start, end=end, n_samples=n_samples, banned=banned)
+            said = word_lists(sampled.flatten(0, 1), self.words)
+            scores = torch.tensor([self.reward(positions[row // n_samples], sentence) for row, sentence in enumerate(said)]).view(-1, n_samples)
+            advantage = scores - (scores.sum(1, keepdim=True) - scores) / (n_samples - 1)
+            policy_loss(self.decoder, feature_map, sampled, advantage, banned).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        return float(scores.mean())
+
+    def remember(self, rng: random.Random) -> None:
+        """Gradients from the captions of some web photos."""
+        self.decoder.train()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            batch = make_batch(self.web, rng.sample(range(len(self.web.examples)), self.args.web_batch), rng)
+            with torch.no_grad():
+                feature_map = self.encoder.upper(batch.features)
+            logits, targets = teacher_forced(self.decoder, feature_map, batch)
+            (self.args.web_weight * F.cross_entropy(logits.float(), targets, label_smoothing=0.1)).backward()
+
+    def epoch(self, number: int, rng: random.Random) -> float:
+        """See every Flickr8k photo once, but for those that fill no batch; the mean reward."""
+        started, total, count, size = time.monotonic(), 0.0, 0, self.args.batch_size
+        order = list(range(len(self.flickr.examples)))
+        rng.shuffle(order)
+        for count, first in enumerate(range(0, len(order) - size + 1, size), start=1):
+            self.optimiser.zero_grad(set_to_none=True)
+            total += self.criticise(order[first : first + size], rng)
+            self.remember(rng)
+            nn.utils.clip_grad_norm_(self.decoder.parameters(), 1.0)
+            self.optimiser.step()
+            self.schedule.step()
+            self.average.update()
             if count % 20 == 0:
-                print(
-                    f"epoch {epoch} batch {count}: reward {total / count:.3f}, {count * args.batch_size / (time.monotonic() - started):.1f} photos/s",
-                    flush=True,
-                )
-        raw = [p.detach().clone() for p in learned]
-        with torch.no_grad():
-            torch._foreach_copy_(learned, average)
-        row = {
-            "epoch": epoch,
-            "reward": total / count,
-            "train_s": time.monotonic() - started,
-            "flickr8k": evaluate(decoder, encoder, cached["flickr8k-val"], words),
-            "web": evaluate(decoder, encoder, cached["web-photos-val"], words),
-        }
-        print(json.dumps(row), flush=True)
-        with (args.out / "log.jsonl").open("a", encoding="utf-8") as log:
-            log.write(json.dumps(row) + "\n")
-        state = {"words": words, "config": saved["config"], "decoder": decoder.state_dict(), "encoder": saved["encoder"], "row": row}
-        torch.save(state, args.out / "last.pt")
-        if row["flickr8k"]["CIDEr"] > best:
-            best = row["flickr8k"]["CIDEr"]
-            torch.save(state, args.out / "best.pt")
-        with torch.no_grad():
-            torch._foreach_copy_(learned, raw)
+                print(f"epoch {number} batch {count}: reward {total / count:.3f}, {count * size / (time.monotonic() - started):.1f} photos/s", flush=True)
+        return total / count
+
+
+def main() -> None:
+    """Train as the command line says."""
+    args = arguments()
+    run = Run(args)
+    torch.manual_seed(args.seed)
+    rng = random.Random(args.seed)
+    saved = load_run(args.init)
+    cached = cached_sets(load_examples(args.data), args.cache, saved["words"])
+    learner = Learner.of(args, saved, cached["flickr8k-train"], cached["web-photos-train"])
+    for epoch in range(1, args.epochs + 1):
+        started = time.monotonic()
+        row: dict[str, Any] = {"epoch": epoch, "reward": learner.epoch(epoch, rng), "train_s": time.monotonic() - started}
+        with learner.average.applied():
+            row |= validate(learner.decoder, learner.encoder, cached, saved["words"])
+            run.save(row, saved["words"], learner.decoder, saved["encoder"])
 
 
 if __name__ == "__main__":

@@ -108,12 +108,13 @@ class Index:
         return Ranking(self.rowids[ranked], np.minimum(scores[ranked], 1), tuple(counts))
 
 
-def caption_of(description: Description, photo: Photo) -> str:  # noqa: ARG001 -- one of many ways to make a text of the two
-    """The text that is searched: the best caption."""
-    return description.caption
+def searched_text(description: Description, photo: Photo) -> str:  # noqa: ARG001 - what the source says of a photo is kept, and not searched yet
+    """What a photo is found by: its best caption, counted twice, the runners-up, and the labels. benchmarks/recall.py measures what each of them brings."""
+    runners_up = (one.caption for one in description.alternatives)
+    return " ".join([description.caption, description.caption, *runners_up, *(label.name for label in description.labels)])
 
 
-def fit(store: Store, paths: ProfilePaths, *, analyser: str = DEFAULT_ANALYSER, text_of: Callable[[Description, Photo], str] = caption_of) -> Index:
+def fit(store: Store, paths: ProfilePaths, *, analyser: str = DEFAULT_ANALYSER, text_of: Callable[[Description, Photo], str] = searched_text) -> Index:
     """Fit an index on every described photo and publish it, whole or not at all, in place of the one before. Raises CacheError if it cannot be written."""
     generation = store.generation
     documents = ((rowid, text_of(description, photo)) for rowid, description, photo in store.documents())

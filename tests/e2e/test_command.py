@@ -88,7 +88,7 @@ def test_search_prints_a_line_a_hit_into_a_pipe(igsearch: Igsearch, indexed: Pat
     assert Path(rows[0][4]).is_file()
     scores = [float(row[1]) for row in rows]
     assert scores == sorted(scores, reverse=True)
-    assert all("water" in row[2] for row in rows)
+    assert "water" in rows[0][2]
 
 
 def test_json_is_the_contract(igsearch: Igsearch, indexed: Path) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from igsearch.errors import FetchError, RateLimitedError, UsageError
 from igsearch.paths import ProfilePaths
-from igsearch.records import Description, Photo
+from igsearch.records import Description, Hypothesis, Label, Photo
 from igsearch.searching import Search, search
 from igsearch.service import Event, IndexReport, Started, Stored, Walk, described_files, index_profile, preview
 from igsearch.store import Store
@@ -337,3 +337,16 @@ def test_the_start_tells_how_many_are_to_come(tmp_path: Path) -> None:
     run(tmp_path, source, walk=Walk(limit=4), on_event=events.append)
     run(tmp_path, source, on_event=events.append)
     assert [event.n_expected for event in events if isinstance(event, Started)] == [4, 6]
+
+
+def test_a_photo_is_found_by_what_was_nearly_said_of_it_and_by_its_labels(tmp_path: Path) -> None:
+    """Words of the runners-up and of the labels find a photo too, behind one whose caption has the word."""
+
+    class Richer(Naming):
+        def describe(self, pixels: Sequence[NDArray[np.uint8]]) -> list[Description]:
+            plain = super().describe(pixels)
+            return [replace(one, alternatives=(Hypothesis("a puppy in a boat", -3.0),), labels=(Label("Egyptian cat", 0.9),)) for one in plain]
+
+    run(tmp_path, Listed(post(0), post(2)), describer=Richer())
+    assert [hit.photo.id for hit in search(tmp_path, "natgeo", Search("boat")).hits] == ["p2", "p0"]
+    assert {hit.photo.id for hit in search(tmp_path, "natgeo", Search("egyptian")).hits} == {"p0", "p2"}

@@ -65,11 +65,12 @@ class Captioner:
         return described
 
     def _search(self, feature_map: Tensor, *, with_attention: bool = False) -> list[list[Sentence]]:
+        """Each photo's sentences, best first, none twice: two start tokens can lead to the same one."""
         search = self.config.search
-        return beam_search(
+        found = beam_search(
             self.decoder,
             self.decoder.annotate(feature_map),
-            start=self.vocabulary.id(search.start),
+            starts=[self.vocabulary.id(start) for start in search.starts],
             end=self.vocabulary.id(END),
             beam_size=self.beam_size,
             max_words=search.max_words,
@@ -77,6 +78,7 @@ class Captioner:
             banned=() if search.speaks_special else self.vocabulary.unspoken,
             with_attention=with_attention,
         )
+        return [list({one.ids: one for one in reversed(group)}.values())[::-1] for group in found]
 
     @torch.inference_mode()
     def _encode(self, pixels: Sequence[NDArray[np.uint8]]) -> tuple[Tensor, Tensor]:

@@ -78,6 +78,7 @@ def save(folder: Path, config: CaptionerConfig, vocabulary: Vocabulary, weights:
     (folder / SUMS).unlink(missing_ok=True)
     halves = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in weights.items()}
     save_file(halves, folder / WEIGHTS)
+    (folder / WEIGHTS).chmod(0o644)  # safetensors makes it readable for its owner alone
     (folder / CONFIG).write_text(config.to_json(), encoding="utf-8")
     (folder / VOCABULARY).write_text(vocabulary.to_json(), encoding="utf-8")
     lines = "".join(f"{sha256(folder / part)}  {part}\n" for part in PARTS)

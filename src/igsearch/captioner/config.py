@@ -24,9 +24,12 @@ class Preprocessing:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The checkpoint's own choice of beam search; a caller may override the beam size."""
+    """The checkpoint's own choice of beam search; a caller may override the beam size.
 
-    start: str
+    From each of the tokens `starts` a beam of its own begins: a start token stands for the set of captions whose style follows it. All sentences compete.
+    """
+
+    starts: tuple[str, ...]
     beam_size: int = 5
     length_penalty: float = 0.0
     max_words: int = 50
@@ -56,7 +59,9 @@ class CaptionerConfig:
         try:
             preprocessing = fields.pop("preprocessing")
             preprocessing |= {key: tuple(preprocessing[key]) for key in ("mean", "std")}
-            decoder, search = DecoderConfig(**fields.pop("decoder")), Search(**fields.pop("search"))
+            search = fields.pop("search")
+            search |= {"starts": tuple(search["starts"])}
+            decoder, search = DecoderConfig(**fields.pop("decoder")), Search(**search)
             return cls(decoder=decoder, preprocessing=Preprocessing(**preprocessing), search=search, **fields)
         except (KeyError, TypeError) as err:
             raise CheckpointError(f"config.json does not fit this igsearch: {err}") from err

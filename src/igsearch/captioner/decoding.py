@@ -64,16 +64,17 @@ def pick(values: Tensor, slots: Tensor) -> Tensor:
     return values[torch.arange(len(values), device=values.device).unsqueeze(1), slots]
 
 
-def begin(decoder: AttentionDecoder, annotations: Annotations, *, start: int, beam_size: int) -> Beams:
-    """Every photo with `beam_size` slots, of which the first holds the start token and the others nothing yet."""
+def begin(decoder: AttentionDecoder, annotations: Annotations, *, starts: Sequence[int], beam_size: int) -> Beams:
+    """Every photo with `beam_size` slots, of which the first ones hold the start tokens, one each, and the others nothing yet."""
     n_photos, device = len(annotations.values), annotations.values.device
     logprobs = torch.full((n_photos, beam_size), -math.inf, device=device)
-    logprobs[:, 0] = 0.0
+    logprobs[:, : len(starts)] = 0.0
+    words = torch.tensor([*starts, *starts[:1] * beam_size][:beam_size], device=device)
     return Beams(
         photos=list(range(n_photos)),
         width=torch.full((n_photos,), beam_size, device=device),
         logprobs=logprobs,
-        words=torch.full((n_photos, beam_size), start, device=device),
+        words=words.expand(n_photos, -1),
         state=decoder.start(annotations, beam_size),
         annotations=annotations,
         history=torch.empty(n_photos, beam_size, 0, dtype=torch.long, device=device),
@@ -126,7 +127,7 @@ def beam_search(
     decoder: AttentionDecoder,
     annotations: Annotations,
     *,
-    start: int,
+    starts: Sequence[int],
     end: int,
     beam_size: int = 5,
     max_words: int = 50,
@@ -136,11 +137,13 @@ def beam_search(
 ) -> list[list[Sentence]]:
     """Describe N photos: for each, its finished sentences, best first by `Sentence.score`.
 
+    The beam begins with the tokens `starts` (the first `beam_size` of them), whose continuations compete for its places.
+
     At most `max_words` + 1 words are tried. A photo for which nothing ended gets its best unfinished sentence alone.
     """
     if not len(annotations.values):
         return []
-    beams = begin(decoder, annotations, start=start, beam_size=beam_size)
+    beams = begin(decoder, annotations, starts=starts, beam_size=beam_size)
     not_allowed = torch.tensor(list(banned), dtype=torch.long, device=annotations.values.device)
     found: list[list[Sentence]] = [[] for _ in beams.photos]
     for _ in range(max_words + 1):

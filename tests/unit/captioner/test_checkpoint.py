@@ -26,7 +26,7 @@ def tiny_config(**changes: object) -> CaptionerConfig:
         "encoder": "efficientnet_lite0",
         "decoder": DecoderConfig(len(WORDS), 1280, 4, 4, 4, annotation_dim=4, deep_output=True),
         "preprocessing": Preprocessing(64, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-        "search": Search("<start>", beam_size=2, max_words=5),
+        "search": Search(("<start>",), beam_size=2, max_words=5),
     }
     return CaptionerConfig(**fields | changes)  # type: ignore[arg-type]  # the fields of CaptionerConfig
 

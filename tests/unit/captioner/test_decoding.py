@@ -69,7 +69,7 @@ def tutorial_search(decoder: AttentionDecoder, annotations: Annotations, beam_si
 
 def search(decoder: AttentionDecoder, maps: Tensor, **options: object) -> list[list[Sentence]]:
     """`beam_search` from feature maps."""
-    return beam_search(decoder, decoder.annotate(maps), start=START, end=END, **options)  # type: ignore[arg-type]  # options are those of beam_search
+    return beam_search(decoder, decoder.annotate(maps), starts=[START], end=END, **options)  # type: ignore[arg-type]  # options are those of beam_search
 
 
 @pytest.mark.parametrize("deep_output", [False, True], ids=["tutorial", "deep output"])
@@ -156,3 +156,16 @@ def test_best_continuations_equal_sorting_them_all() -> None:
     expected, index = flat.sort(dim=1, descending=True)
     assert torch.allclose(sums, expected[:, :4])
     assert torch.equal(parents * 9 + words, index[:, :4])
+
+
+def test_start_tokens_compete_for_one_beam() -> None:
+    """From two start tokens come the sentences of both, told apart by their probability; a beam of one knows the first token alone."""
+    decoder, maps = small_decoder(4), photos(4, 3)
+    wide = {"beam_size": V**3, "max_words": 2}
+    both = beam_search(decoder, decoder.annotate(maps), starts=[START, 0], end=END, beam_size=2 * V**3, max_words=2)
+    for position, group in enumerate(both):
+        alone = [beam_search(decoder, decoder.annotate(maps), starts=[start], end=END, **wide)[position] for start in (START, 0)]
+        expected = sorted((one.logprob for found in alone for one in found), reverse=True)
+        assert [one.logprob for one in group] == pytest.approx(expected, abs=1e-4)
+    narrow = beam_search(decoder, decoder.annotate(maps), starts=[START, 0], end=END, beam_size=1)
+    assert [one[0].ids for one in narrow] == [one[0].ids for one in search(decoder, maps, beam_size=1)]

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from igsearch.captioner.encoder import VARIANTS, EfficientNetLite, SameConv2d, scaled_channels
 
 
-@pytest.mark.parametrize(("variant", "n_parameters"), [("efficientnet_lite0", 4_652_008), ("efficientnet_lite2", 6_092_072)], ids=lambda one: str(one))
+@pytest.mark.parametrize(("variant", "n_parameters"), [("efficientnet_lite0", 4_652_008), ("efficientnet_lite2", 6_092_072)], ids=str)
 def test_parameter_counts_are_those_of_the_release(variant: str, n_parameters: int) -> None:
     """Parameters equal the published network's, less the two per channel that folding the normalisation saves."""
     network = EfficientNetLite(variant)
