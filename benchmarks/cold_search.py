@@ -27,7 +27,8 @@ def seconds(command: list[str]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Measure and print the report."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("profile")
     parser.add_argument("query", nargs="+")
     parser.add_argument("--rounds", type=int, default=15)

@@ -19,10 +19,14 @@ import numpy as np
 
 from igsearch import images, tfidf
 from igsearch.captioner.captioner import Captioner
-from igsearch.records import Description
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from typing import TYPE_CHECKING
+
 from training.data import Example, read_karpathy
+
+if TYPE_CHECKING:
+    from igsearch.records import Description
 
 KS = (1, 5, 10, 50)
 
@@ -79,7 +83,8 @@ def recalls(step: Step, descriptions: list[Description], examples: list[Example]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Climb the ladder and print it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--checkpoint", type=Path)

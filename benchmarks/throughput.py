@@ -2,8 +2,8 @@
 
     python benchmarks/throughput.py FOLDER [--beam-size 5] [--batch-size 16] [--device auto] [--rounds 3] [--json OUT]
 
-Indexing reads, decodes, makes thumbnails, describes by beam search, commits and fits; the bare encoder gets its tensors ready-made. The two alternate. `busy` is
-the share of the indexing time in which the networks (encoder or decoder) ran. Peak memory is the process's, of a run over the folder once and three times.
+Indexing reads, decodes, makes thumbnails, describes by beam search, commits and fits; the bare encoder gets its tensors ready-made. The two alternate. `busy`
+is the share of the indexing time in which the networks (encoder or decoder) ran. Peak memory is the process's, of a run over the folder once and three times.
 """
 
 from __future__ import annotations
@@ -19,18 +19,22 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 
 from igsearch import images
 from igsearch.captioner.captioner import ENCODER_CHUNK, Captioner
 from igsearch.fetch import Fetcher
-from igsearch.records import Description, Photo
 from igsearch.service import index_profile
 from igsearch.sources.folder import Folder
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from igsearch.records import Description, Photo
 
 
 class Timed:
@@ -93,7 +97,8 @@ def peak_memory() -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Measure and print the report."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--beam-size", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=16)
@@ -115,7 +120,8 @@ def main() -> None:
     once = peak_memory()
     index_rate(timed, args.folder, 3, args.batch_size)
     report = {
-        "machine": f"{os.cpu_count()} cores, {captioner.device}, {str(captioner.precision).removeprefix('torch.')}, Python {sys.version.split()[0]}, torch {torch.__version__}",
+        "machine": f"{os.cpu_count()} cores, {captioner.device}, Python {sys.version.split()[0]}, torch {torch.__version__}",
+        "precision": str(captioner.precision).removeprefix("torch."),
         "photos": len(files),
         "beam_size": args.beam_size,
         "batch_size": args.batch_size,

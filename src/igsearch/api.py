@@ -8,15 +8,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from igsearch import searching, service
+from igsearch import searching
 from igsearch.paths import cache_root, profile_name
 from igsearch.searching import Answer, Search
-from igsearch.service import EVERYTHING, IndexReport, OnEvent, Waiting, Walk
 
 if TYPE_CHECKING:
     from igsearch.errors import PhotoError
     from igsearch.records import Description, Photo, Source
+    from igsearch.service import Event, IndexReport, OnEvent, Walk
     from igsearch.store import Summary
+
+BATCH_SIZE = 16
+"""Photos described at a time and committed together: a kill loses no more than these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class DescribedFiles:
     results: Iterator[tuple[Path, Description | PhotoError]]
 
 
-def ignore(_: service.Event) -> None:
+def ignore(_: Event) -> None:
     """What happens to events nobody asked for."""
 
 
@@ -37,6 +40,7 @@ def open_source(profile: str, given: str | None, *, login: str | None = None, on
         from igsearch.sources.detect import detect
 
         return detect(given, profile)
+    from igsearch.service import Waiting
     from igsearch.sources.instagram import InstagramProfile
 
     return InstagramProfile(profile, login=login, on_wait=lambda seconds: on_event(Waiting(seconds)))
@@ -46,12 +50,12 @@ def index(
     profile: str,
     source: str | Path | None = None,
     *,
-    walk: Walk = EVERYTHING,
+    walk: Walk | None = None,
     login: str | None = None,
     captioner: Path | None = None,
     device: str = "auto",
     beam_size: int | None = None,
-    batch_size: int = service.BATCH_SIZE,
+    batch_size: int = BATCH_SIZE,
     rebuild: bool = False,
     retry_failed: bool = False,
     cache_dir: Path | None = None,
@@ -62,6 +66,7 @@ def index(
     Photos that are described already are left alone, so calling again goes on where the last call stopped. Raises IgsearchError.
     """
     opened = open_source(profile_name(profile), None if source is None else str(source), login=login, on_event=on_event)
+    from igsearch import service
     from igsearch.captioner.captioner import Captioner
     from igsearch.fetch import Fetcher
 
@@ -73,7 +78,7 @@ def index(
             opened,
             describer,
             fetcher.fetch,
-            walk=walk,
+            walk=walk or service.EVERYTHING,
             batch_size=batch_size,
             rebuild=rebuild,
             retry_failed=retry_failed,
@@ -85,16 +90,17 @@ def preview(
     profile: str,
     source: str | Path | None = None,
     *,
-    walk: Walk = EVERYTHING,
+    walk: Walk | None = None,
     login: str | None = None,
     captioner: Path | None = None,
     cache_dir: Path | None = None,
 ) -> Iterator[Photo]:
     """The photos that `index` would describe; their bytes are not fetched and nothing is written. Raises IgsearchError."""
     opened = open_source(profile_name(profile), None if source is None else str(source), login=login)
+    from igsearch import service
     from igsearch.captioner.captioner import Captioner
 
-    return service.preview(cache_root(cache_dir), profile, opened, Captioner(captioner, device="cpu").name, walk=walk)
+    return service.preview(cache_root(cache_dir), profile, opened, Captioner(captioner, device="cpu").name, walk=walk or service.EVERYTHING)
 
 
 def search(
@@ -119,9 +125,10 @@ def describe_files(
     captioner: Path | None = None,
     device: str = "auto",
     beam_size: int | None = None,
-    batch_size: int = service.BATCH_SIZE,
+    batch_size: int = BATCH_SIZE,
 ) -> DescribedFiles:
     """Describe picture files, lazily and in order; one that fails comes with its error. Raises CheckpointError, DeviceError or UsageError."""
+    from igsearch import service
     from igsearch.captioner.captioner import Captioner
     from igsearch.fetch import Fetcher
 

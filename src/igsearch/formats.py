@@ -110,6 +110,15 @@ def search_csv(hits: Iterable[Hit]) -> Iterator[str]:
         yield _csv_line(map(_cell, record.values()))
 
 
+def search_lines(hits: Iterable[Hit]) -> Iterator[str]:
+    """One hit a line, never shortened: rank, score, caption, date and address, separated by tabs; what a terminal would obey is replaced."""
+    for hit in hits:
+        photo = hit.photo
+        where = plain(str(photo.path)) if photo.path and not photo.permalink else address(photo)
+        taken = f"{photo.taken_at.astimezone(UTC):%Y-%m-%d}" if photo.taken_at else ""
+        yield "\t".join((str(hit.rank), f"{hit.score:.4f}", plain(hit.description.caption), taken, where))
+
+
 def search_urls(hits: Iterable[Hit]) -> Iterator[str]:
     """Each hit's lasting address: its post on Instagram, else where the picture was, else the local file."""
     return (address(hit.photo) for hit in hits)

@@ -104,7 +104,7 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """What was recognised, for the user: `Instagram profile`, `folder of pictures`, …"""
+        """What was recognised, for the user, such as `Instagram profile` or `folder of pictures`."""
         ...
 
     @property

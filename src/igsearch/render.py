@@ -13,7 +13,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, Self
 
 from igsearch.errors import ImageError, PhotoError
-from igsearch.formats import address, plain
+from igsearch.formats import address, plain, search_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -43,8 +43,8 @@ def search_table(console: Console, hits: Sequence[Hit], query: str, *, thumbnail
     A line has rank, score, caption, date, and address or path. `thumbnails` are shown where the terminal has colours for them; `total` counts all matches.
     """
     if not console.is_terminal or console.is_dumb_terminal:
-        for hit in hits:
-            console.file.write("\t".join(_fields(hit)) + "\n")
+        for line in search_lines(hits):
+            console.file.write(f"{line}\n")
         return
     from rich.text import Text
 
@@ -90,12 +90,6 @@ def profiles_table(console: Console, summaries: Sequence[Summary]) -> None:
 
 def _day(moment: datetime | None) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d}" if moment else ""
-
-
-def _fields(hit: Hit) -> tuple[str, ...]:
-    photo = hit.photo
-    where = plain(str(photo.path)) if photo.path and not photo.permalink else address(photo)
-    return str(hit.rank), f"{hit.score:.4f}", plain(hit.description.caption), _day(photo.taken_at), where
 
 
 def _table(hits: Sequence[Hit], cells: tuple[int, int] | None) -> Table:

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-BATCH_SIZE = 16
-"""Photos described at a time and committed together: a kill loses no more than these."""
-
 N_LOADERS = 4
 """Threads that fetch and decode: enough to hide a network's latency, few enough to be polite to a server."""
 
@@ -255,7 +252,7 @@ def index_profile(
     fetch: Callable[[Photo], bytes],
     *,
     walk: Walk = EVERYTHING,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int = 16,
     rebuild: bool = False,
     retry_failed: bool = False,
     on_event: OnEvent = lambda _: None,

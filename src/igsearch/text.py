@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from types import MappingProxyType
 
 MAX_CHARS = 20_000
@@ -36,7 +35,7 @@ def seed_terms(text: str) -> list[str]:
 
 def stemmed_terms(text: str) -> list[str]:
     """The Snowball stems of the case-folded tokens of `text`, in order and with repetitions."""
-    return [_stem(token) if len(token) <= MAX_STEMMED_CHARS else token for token in _TOKEN.findall(_folded(_MARKER.sub(" ", text[:MAX_CHARS])))]
+    return [_stem(token) for token in _tokens(text)]
 
 
 ANALYSERS: Mapping[str, Callable[[str], list[str]]] = MappingProxyType({"seed": seed_terms, "stemmed": stemmed_terms})
@@ -56,13 +55,41 @@ def matched_words(text: str, query: str, analyser: str = DEFAULT_ANALYSER) -> tu
     return tuple(dict.fromkeys(text[start:end] for start, end in matching_spans(text, query, analyser)))
 
 
+def _tokens(text: str) -> list[str]:
+    return _TOKEN.findall(_folded(_MARKER.sub(" ", text[:MAX_CHARS])))
+
+
 def _folded(text: str) -> str:
     """`text` without differences of case and compatibility; composed before folding and after, since folding can decompose."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
-@lru_cache(N_STEMS_KEPT)
+def stems_in(text: str) -> dict[str, str]:
+    """The stem of every token of `text`."""
+    return {token: _stem(token) for token in _tokens(text)}
+
+
+def remember(stems: Mapping[str, str]) -> None:
+    """Take stems that were made earlier, by `stems_in`: a query in words that the captions use then need not import the stemmer, which takes 13 ms."""
+    _STEMS.update(stems)
+
+
+_STEMS: dict[str, str] = {}
+"""Stems made or remembered so far. A stem depends on its token alone."""
+
+
 def _stem(token: str) -> str:
+    stem = _STEMS.get(token)
+    if stem is None:
+        stem = _made_stem(token)
+        if len(_STEMS) < N_STEMS_KEPT:
+            _STEMS[token] = stem
+    return stem
+
+
+def _made_stem(token: str) -> str:
+    if len(token) > MAX_STEMMED_CHARS:
+        return token
     # The pure Python class even where PyStemmer is installed: an index must meet the same stems everywhere. It holds state, so every call has its own.
     from snowballstemmer.english_stemmer import EnglishStemmer
 

@@ -23,7 +23,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from igsearch.errors import CacheError, NotIndexedError, StoreError
-from igsearch.text import ANALYSERS, DEFAULT_ANALYSER
+from igsearch.text import ANALYSERS, DEFAULT_ANALYSER, remember, stems_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,6 +73,7 @@ class Index:
     documents: NDArray[np.int32]
     weights: NDArray[np.float32]
     rowids: NDArray[np.int64]
+    stems: dict[str, str]
 
     @classmethod
     def load(cls, paths: ProfilePaths, *, analyser: str = DEFAULT_ANALYSER) -> Index:
@@ -146,12 +147,14 @@ def _fitted(documents: Iterable[tuple[int, str]], analyser: str, generation: int
 
     vectorizer = TfidfVectorizer(analyzer=ANALYSERS[analyser])
     rowids: list[int] = []
+    stems: dict[str, str] = {}
     has_terms = False
 
     def texts() -> Iterator[str]:
         nonlocal has_terms
         for rowid, text in documents:
             rowids.append(rowid)
+            stems.update(stems_in(text) if analyser == "stemmed" else {})
             has_terms = has_terms or bool(ANALYSERS[analyser](text))
             yield text
 
@@ -160,14 +163,14 @@ def _fitted(documents: Iterable[tuple[int, str]], analyser: str, generation: int
     except ValueError:
         if has_terms:
             raise
-        return vectorizer, _index(analyser, generation, {}, indptr=[0], documents=[], weights=[], idf=[], rowids=rowids)
+        return vectorizer, _index(analyser, generation, {}, stems, indptr=[0], documents=[], weights=[], idf=[], rowids=rowids)
     terms = {str(term): number for number, term in enumerate(vectorizer.get_feature_names_out())}
     arrays = {"indptr": matrix.indptr, "documents": matrix.indices, "weights": matrix.data, "idf": vectorizer.idf_, "rowids": rowids}
-    return vectorizer, _index(analyser, generation, terms, **arrays)
+    return vectorizer, _index(analyser, generation, terms, stems, **arrays)
 
 
-def _index(analyser: str, generation: int, terms: dict[str, int], **arrays: Any) -> Index:  # noqa: ANN401 -- lists and arrays of several types
-    return Index(analyser, generation, terms, **{name: np.asarray(arrays[name], dtype) for name, dtype in DTYPES.items()})
+def _index(analyser: str, generation: int, terms: dict[str, int], stems: dict[str, str], **arrays: Any) -> Index:  # noqa: ANN401 -- lists and arrays of several types
+    return Index(analyser, generation, terms, **{name: np.asarray(arrays[name], dtype) for name, dtype in DTYPES.items()}, stems=stems)
 
 
 def _publish(vectorizer: TfidfVectorizer, index: Index, folder: Path) -> Path:
@@ -187,6 +190,7 @@ def _publish(vectorizer: TfidfVectorizer, index: Index, folder: Path) -> Path:
         "n_documents": len(index.rowids),
         "sha256": hashlib.sha256(packed.getbuffer()).hexdigest(),
         "terms": list(index.terms),
+        "stems": index.stems,
     }
     (unfinished / CONTENTS).write_text(json.dumps(contents, ensure_ascii=False), encoding="utf-8")
     for path in (*unfinished.iterdir(), unfinished):
@@ -255,7 +259,11 @@ def _read(folder: Path, analyser: str) -> Index:
     if len(terms) != len(contents["terms"]) or contents["analyser"] != analyser or contents["n_documents"] != len(named["rowids"]):
         raise ValueError("its contents do not match its arrays")
     _check(named, n_terms=len(terms))
-    return Index(analyser, int(contents["generation"]), terms, **named)
+    stems = dict(contents["stems"])
+    if not all(isinstance(word, str) for pair in stems.items() for word in pair):
+        raise ValueError("a stem is no word")
+    remember(stems)
+    return Index(analyser, int(contents["generation"]), terms, **named, stems=stems)
 
 
 def _check(arrays: dict[str, NDArray[Any]], *, n_terms: int) -> None:

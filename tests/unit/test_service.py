@@ -87,7 +87,7 @@ class Pictures:
         return out.getvalue()
 
 
-def run(cache: Path, source: Listed, pictures: Pictures | None = None, describer: Naming | None = None, **options: Any) -> IndexReport:
+def run(cache: Path, source: Listed, pictures: Pictures | None = None, describer: Naming | None = None, **options: Any) -> IndexReport:  # noqa: ANN401 - options of index_profile
     """One indexing run of the profile `natgeo`, four photos a batch unless told otherwise."""
     options = {"batch_size": 4} | options
     return index_profile(cache, "natgeo", source, describer or Naming(), pictures or Pictures(), **options)
@@ -283,7 +283,7 @@ def test_a_preview_writes_nothing(tmp_path: Path) -> None:
     assert [photo.id for photo in preview(tmp_path, "natgeo", source, "naming")] == ["p2", "p3"]
 
 
-def test_files_are_described_in_order_with_their_errors(tmp_path: Path) -> None:
+def test_files_are_described_in_order_with_their_errors() -> None:
     """Good and bad files come back in the order given, in batches."""
     pictures = Pictures("p1")
     files = [Path(f"p{n}") for n in range(5)]

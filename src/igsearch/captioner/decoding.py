@@ -69,7 +69,7 @@ def begin(decoder: AttentionDecoder, annotations: Annotations, *, starts: Sequen
     n_photos, device = len(annotations.values), annotations.values.device
     logprobs = torch.full((n_photos, beam_size), -math.inf, device=device)
     logprobs[:, : len(starts)] = 0.0
-    words = torch.tensor([*starts, *starts[:1] * beam_size][:beam_size], device=device)
+    words = torch.tensor([*starts, *[starts[0]] * beam_size][:beam_size], device=device)
     return Beams(
         photos=list(range(n_photos)),
         width=torch.full((n_photos,), beam_size, device=device),

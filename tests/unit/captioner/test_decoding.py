@@ -161,10 +161,9 @@ def test_best_continuations_equal_sorting_them_all() -> None:
 def test_start_tokens_compete_for_one_beam() -> None:
     """From two start tokens come the sentences of both, told apart by their probability; a beam of one knows the first token alone."""
     decoder, maps = small_decoder(4), photos(4, 3)
-    wide = {"beam_size": V**3, "max_words": 2}
     both = beam_search(decoder, decoder.annotate(maps), starts=[START, 0], end=END, beam_size=2 * V**3, max_words=2)
     for position, group in enumerate(both):
-        alone = [beam_search(decoder, decoder.annotate(maps), starts=[start], end=END, **wide)[position] for start in (START, 0)]
+        alone = [beam_search(decoder, decoder.annotate(maps), starts=[start], end=END, beam_size=V**3, max_words=2)[position] for start in (START, 0)]
         expected = sorted((one.logprob for found in alone for one in found), reverse=True)
         assert [one.logprob for one in group] == pytest.approx(expected, abs=1e-4)
     narrow = beam_search(decoder, decoder.annotate(maps), starts=[START, 0], end=END, beam_size=1)
