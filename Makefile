@@ -15,8 +15,8 @@ help:  ## list the targets
 
 demo: $(VENV)/.installed  ## index the sample photos and search them
 	IGSEARCH_CACHE_DIR=$(DEMO_CACHE) $(BIN)/igsearch index sample --from assets/sample
-	IGSEARCH_CACHE_DIR=$(DEMO_CACHE) $(BIN)/igsearch search sample -n 3 a close up of a cat
-	IGSEARCH_CACHE_DIR=$(DEMO_CACHE) $(BIN)/igsearch search sample -n 3 flower
+	IGSEARCH_CACHE_DIR=$(DEMO_CACHE) $(BIN)/igsearch search sample -n 3 a cat
+	IGSEARCH_CACHE_DIR=$(DEMO_CACHE) $(BIN)/igsearch search sample -n 3 people in a boat on the water
 
 test: $(VENV)/.installed-test  ## run every test, then build the wheel into dist/
 	$(BIN)/python -m pytest
@@ -27,8 +27,15 @@ lint: $(VENV)/.installed-test $(VENV)/.installed-lint  ## check style and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed-test  ## run every benchmark; they print what the README claims
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+PHOTOS ?= assets/sample
+BENCH_CACHE := build/bench
+
+bench: $(VENV)/.installed-test  ## run the benchmarks on a folder: make bench PHOTOS=DIR
+	$(BIN)/python benchmarks/throughput.py $(PHOTOS)
+	$(BIN)/python benchmarks/precision.py $(PHOTOS)
+	IGSEARCH_CACHE_DIR=$(BENCH_CACHE) $(BIN)/igsearch index bench --from $(PHOTOS)
+	IGSEARCH_CACHE_DIR=$(BENCH_CACHE) $(BIN)/python benchmarks/cold_search.py bench people walking on street
+	@echo "benchmarks/recall.py and training/evaluate.py need a set of photos with captions: see docs/evaluation.md"
 
 clean:  ## remove what was built here, the virtual environment too
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
