@@ -114,7 +114,7 @@ class InstagramProfile:
         with closing(_Context(self._on_wait, self._sleep)) as context:
             if self._login:
                 context.load_session(self._login, saved_session(self._login))  # type: ignore[no-untyped-call]  # instaloader has no annotation there
-            yield from _pinned_marked(self._posts(context))
+            yield from pinned_marked(self._posts(context))
 
     def _posts(self, context: InstaloaderContext) -> Iterator[list[Photo]]:
         """The photos of one post after another."""
@@ -195,15 +195,23 @@ class _RateController(RateController):
         self._sleep(secs)
 
 
-def _pinned_marked(posts: Iterator[list[Photo]]) -> Iterator[Photo]:
+def pinned_marked(posts: Iterator[list[Photo]]) -> Iterator[Photo]:
     """The photos of `posts`, those marked as pinned that are older than a post behind them.
 
-    Instagram tells a logged-out visitor only the order. So the first posts are held back until the last one that could be pinned has a successor.
+    Instagram tells a logged-out visitor only the order. So the first posts are held back until the last one that could be pinned has a successor. If the walk
+    fails before, they are given as pinned, for any of them may be, and then the error is raised.
     """
-    head = list(islice(posts, MAX_PINNED + 1))
+    head: list[list[Photo]] = []
+    failure: IgsearchError | None = None
+    try:
+        head.extend(islice(posts, MAX_PINNED + 1))
+    except IgsearchError as err:
+        failure = err
     for i, photos in enumerate(head):
-        is_older = any(_is_older(photos[0], later[0]) for later in head[i + 1 :])
-        yield from (replace(photo, is_pinned=photo.is_pinned or is_older) for photo in photos)
+        may_be_older = failure is not None or any(_is_older(photos[0], later[0]) for later in head[i + 1 :])
+        yield from (replace(photo, is_pinned=photo.is_pinned or may_be_older) for photo in photos)
+    if failure:
+        raise failure
     for photos in posts:
         yield from photos
 
