@@ -203,11 +203,17 @@ def test_nothing_below_the_command_prints_or_exits() -> None:
 
 HEAVY_FOR_A_SEARCH = {"torch", "torchvision", "sklearn", "scipy", "joblib", "instaloader", "requests", "pandas", "training"}
 IMPORTED = """
-import json, runpy, sys
+import json, sys
+from igsearch.cli import run
+from igsearch.errors import NotIndexedError
+code = 0
 try:
-    runpy.run_module("igsearch", run_name="__main__", alter_sys=True)
+    code = run()
+except NotIndexedError as err:
+    code = err.exit_code
 finally:
     sys.stderr.write(json.dumps(sorted(sys.modules)))
+sys.exit(code)
 """
 
 
