@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="igsearch",
     help="Find a photo on an Instagram profile from a description. Nothing leaves this machine but the requests to Instagram.",
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -271,7 +270,7 @@ def progress(*, quiet: bool) -> Iterator[OnEvent]:
 def run() -> int:
     """Run the command and give its exit code. Raises IgsearchError and typer's errors."""
     try:
-        code = app(standalone_mode=False) or ExitCode.OK
+        code = app(args=sys.argv[1:] or ["--help"], prog_name="igsearch", standalone_mode=False) or ExitCode.OK
         sys.stdout.flush()
     except (BrokenPipeError, SystemExit) as err:
         # Typer ends with SystemExit(1) when the reader of a pipe has gone; to have read enough is no failure.

@@ -212,6 +212,14 @@ def test_bad_input_is_one_line_with_the_next_step(igsearch: Igsearch, sample_pho
     assert says in done.stderr
 
 
+def test_without_arguments_the_help_is_shown(igsearch: Igsearch) -> None:
+    """`igsearch` alone says what it can do, on stdout."""
+    alone, asked = igsearch(), igsearch("--help")
+    assert (alone.code, alone.stderr) == (0, "")
+    assert alone.stdout == asked.stdout
+    assert "Describe a profile's photos" in alone.stdout
+
+
 def test_a_missing_device_is_an_error(igsearch: Igsearch, sample_photos: Path) -> None:
     """Asking for CUDA where there is none ends with one line; where there is one, the caption comes."""
     import torch
