@@ -290,7 +290,7 @@ def main() -> NoReturn:
         code = run()
         sys.stderr.flush()
         # Files are closed and output is flushed. What the interpreter would still do, tear down its modules and wait for downloads nobody wants any more, takes
-        # a fifth of a search's time.
+        # about a sixth of a search's time.
         os._exit(code)
     except Exception as err:  # noqa: BLE001 - the outermost border: a fault of ours must not end in a traceback either
         if "--debug" in sys.argv:
