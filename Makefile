@@ -35,6 +35,8 @@ bench: $(VENV)/.installed-test  ## run the benchmarks on a folder: make bench PH
 	$(BIN)/python benchmarks/precision.py $(PHOTOS)
 	IGSEARCH_CACHE_DIR=$(BENCH_CACHE) $(BIN)/igsearch index bench --from $(PHOTOS)
 	IGSEARCH_CACHE_DIR=$(BENCH_CACHE) $(BIN)/python benchmarks/cold_search.py bench people walking on street
+	$(BIN)/python benchmarks/serve.py
+	$(BIN)/python benchmarks/serve.py
 	@echo "benchmarks/recall.py and training/evaluate.py need a set of photos with captions: see docs/evaluation.md"
 
 clean:  ## remove what was built here, the virtual environment too

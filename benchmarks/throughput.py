@@ -41,7 +41,7 @@ class Timed:
     """A captioner that notes how long it was at work."""
 
     def __init__(self, captioner: Captioner) -> None:
-        self.captioner, self.name, self.busy = captioner, captioner.name, 0.0
+        self.captioner, self.name, self.min_side, self.busy = captioner, captioner.name, captioner.min_side, 0.0
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """As the captioner does."""

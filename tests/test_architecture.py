@@ -21,10 +21,14 @@ NAMES = {"igsearch." + str(file.relative_to(PACKAGE).with_suffix("")).replace(os
 BORDERS = {
     "torch": ("captioner/",),
     "torchvision": ("captioner/",),
+    "transformers": ("captioner/huggingface.py",),
+    "huggingface_hub": ("captioner/huggingface.py",),
     "instaloader": ("sources/instagram.py",),
-    "typer": ("cli.py",),
+    "typer": ("cli.py", "model_cli.py", "serve_cli.py"),
     "click": ("cli.py",),
-    "rich": ("cli.py", "render.py"),
+    "rich": ("render.py",),
+    "pillow_heif": ("images.py",),
+    "yt_dlp": ("sources/browser_cookies.py",),
     "sklearn": ("index.py", "tfidf.py"),
     "joblib": ("index.py", "tfidf.py"),
     "scipy": ("index.py", "tfidf.py"),
@@ -32,7 +36,7 @@ BORDERS = {
 }
 """Where, below the package, each of these may be imported."""
 
-LATE = {"torch", "torchvision", "sklearn", "joblib", "scipy", "instaloader", "rich"}
+LATE = {"torch", "torchvision", "transformers", "sklearn", "joblib", "scipy", "instaloader", "rich", "pillow_heif", "yt_dlp"}
 """What costs too much to be imported on the way to something else."""
 
 WEB_FRAMEWORKS = ("starlette", "uvicorn", "flask", "werkzeug", "waitress", "fastapi", "aiohttp")
@@ -201,7 +205,7 @@ def test_nothing_below_the_command_prints_or_exits() -> None:
     assert not found, found
 
 
-HEAVY_FOR_A_SEARCH = {"torch", "torchvision", "sklearn", "scipy", "joblib", "instaloader", "requests", "pandas", "training"}
+HEAVY_FOR_A_SEARCH = LATE - {"rich"} | {"requests", "pandas", "training", *WEB_FRAMEWORKS}
 IMPORTED = """
 import json, sys
 from igsearch.cli import run
@@ -230,3 +234,35 @@ def test_a_search_waits_for_no_heavy_import(arguments: tuple[str, ...]) -> None:
     assert done.returncode in {0, 5}, done.stderr
     assert "igsearch.cli" in modules
     assert not HEAVY_FOR_A_SEARCH & {top(name) for name in modules}
+
+
+def test_captions_that_come_with_photos_wait_for_no_network(tmp_path: Path) -> None:
+    """Two seconds of loading torch, for nothing, where a file brings every caption."""
+    entry = {"id": "1", "url": (REPOSITORY / "assets" / "sample" / "cat.jpg").as_uri(), "caption": "a cat on a bed"}
+    (tmp_path / "captions.json").write_text(json.dumps([entry]), encoding="utf-8")
+    arguments = ("index", "cats", "--from", str(tmp_path / "captions.json"), "--json", "--quiet")
+    done = subprocess.run([sys.executable, "-c", IMPORTED, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    modules = json.loads(done.stderr[done.stderr.rindex("[") :])
+
+    assert json.loads(done.stdout)["photos"]["given"] == 1, done.stderr
+    assert not {"torch", "torchvision"} & {top(name) for name in modules}
+
+
+SERVED = """
+import json, sys
+from pathlib import Path
+from igsearch.web.server import create_app
+from igsearch.web.settings import Settings
+asked = create_app(Settings(Path(sys.argv[1]))).test_client().get("/api/v2/search?q=cat").status_code
+print(json.dumps([asked, sorted(sys.modules)]))
+"""
+
+
+def test_the_server_waits_for_no_heavy_import(tmp_path: Path) -> None:
+    """It starts in well under a second: what it needs beside the framework is what a search needs."""
+    done = subprocess.run([sys.executable, "-c", SERVED, str(tmp_path)], capture_output=True, text=True, timeout=120, check=True)
+    status, modules = json.loads(done.stdout)
+
+    assert status == 404
+    assert {"flask", "waitress", "igsearch.searching"} <= set(modules)
+    assert not (HEAVY_FOR_A_SEARCH - set(WEB_FRAMEWORKS)) & {top(name) for name in modules}

@@ -59,6 +59,7 @@ def report_on(captioner: Captioner, dataset: str, examples: list[Example], capti
         scores["METEOR"] = meteor_score(said, references)
     return {
         "captioner": captioner.name,
+        "weights_sha256": captioner.digest,
         "dataset": dataset,
         "n_photos": len(examples),
         "beam_size": captioner.beam_size,

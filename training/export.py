@@ -2,8 +2,8 @@
 
     python -m training.export RUN/best.pt [OTHER/best.pt …] --out src/igsearch/assets --name lite2-sat [--length-penalty 1.0]
 
-The weights of several runs are averaged (Wortsman et al. 2022, "Robust fine-tuning"): between the model that cross-entropy gave and the one that self-critical
-training made of it lies one that is better than both. A run named twice counts twice.
+The weights of several runs are averaged: between the model that cross-entropy gave and the one that self-critical training made of it lies one that is better
+than both. A run named twice counts twice.
 """
 
 from __future__ import annotations
@@ -11,21 +11,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from igsearch.captioner import checkpoint
-from igsearch.captioner.config import CaptionerConfig, Preprocessing, Search
-from igsearch.captioner.decoder import DecoderConfig
+from igsearch.captioner.config import CaptionerConfig, DecoderConfig, Preprocessing, Search
 from igsearch.captioner.vocabulary import Vocabulary
-from training.batches import START
+from training.batches import START, cached_sets, load_examples
 from training.cache_features import MEAN, SIZE, STD
-from training.run import load_run
-
-
-def mean(tensors: list[Tensor]) -> Tensor:
-    """The mean of tensors of one shape, in float32."""
-    return torch.stack([tensor.float() for tensor in tensors]).mean(0)
+from training.run import load_run, mixture
+from training.styles import with_styles
 
 
 def main() -> None:
@@ -36,9 +28,13 @@ def main() -> None:
     parser.add_argument("--name", required=True)
     parser.add_argument("--starts", nargs="+", default=list(START.values()), help="start tokens whose sentences compete")
     parser.add_argument("--length-penalty", type=float, default=0.0)
+    parser.add_argument("--data", type=Path, help="with --cache: teach the decoder which start token suits a photo")
+    parser.add_argument("--cache", type=Path)
     args = parser.parse_args()
-    runs = [load_run(path) for path in args.runs]
-    saved = runs[0]
+    saved = mixture([load_run(path) for path in args.runs])
+    if args.data and args.cache:
+        cached = cached_sets(load_examples(args.data), args.cache, saved["words"])
+        saved = with_styles(saved, [cached["flickr8k-train"], cached["web-photos-train"]])
     config = CaptionerConfig(
         name=args.name,
         encoder="efficientnet_lite2",
@@ -46,7 +42,7 @@ def main() -> None:
         preprocessing=Preprocessing(SIZE, (MEAN, MEAN, MEAN), (STD, STD, STD)),
         search=Search(starts=tuple(args.starts), length_penalty=args.length_penalty, max_words=30),
     )
-    weights = {f"{part}.{key}": mean([run[part][key] for run in runs]) for part in ("encoder", "decoder") for key in saved[part]}
+    weights = {f"{part}.{key}": tensor for part in ("encoder", "decoder") for key, tensor in saved[part].items()}
     checkpoint.save(args.out, config, Vocabulary(tuple(saved["words"])), weights)
 
 

@@ -41,6 +41,13 @@ def load_run(file: Path) -> SavedRun:
     return saved
 
 
+def mixture(runs: list[SavedRun]) -> SavedRun:
+    """The mean of several runs' weights (Wortsman et al. 2022, "Model soups"), in float32; a run given twice counts twice. The rest is the first one's."""
+    first = runs[0]
+    networks = {part: {key: torch.stack([run[part][key].float() for run in runs]).mean(0) for key in first[part]} for part in ("encoder", "decoder")}
+    return SavedRun(words=first["words"], config=first["config"], decoder=networks["decoder"], encoder=networks["encoder"], row=first["row"])
+
+
 def provenance(args: argparse.Namespace) -> dict[str, Any]:
     """What a run depends on: its arguments and seed, the caption sets by SHA-256, and the versions that did the arithmetic."""
     datasets = sorted({dataset for dataset, _, _ in SETS.values()})

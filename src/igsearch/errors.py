@@ -11,7 +11,7 @@ IgsearchError
 │   └── PrivateProfileError
 ├── TryLaterError               nothing is wrong here; the same command may work later
 │   ├── RateLimitedError        Instagram says wait
-│   └── OfflineError            no connection to Instagram
+│   └── OfflineError            no connection to Instagram, or to where weights are published
 ├── NotIndexedError             no photos are indexed under that name
 ├── DamagedError                a file igsearch relies on is not what it should be
 │   ├── CheckpointError
@@ -107,7 +107,7 @@ class RateLimitedError(TryLaterError):
 
 
 class OfflineError(TryLaterError):
-    """No connection to Instagram."""
+    """No connection to Instagram, or to where weights are published."""
 
 
 class NotIndexedError(IgsearchError):
@@ -146,3 +146,9 @@ class ImageError(PhotoError):
     """A photo's bytes are not a picture that can be decoded."""
 
     http_status = 415
+
+
+def first_line(err: BaseException) -> str:
+    """The first line of another library's error, or its kind where it says nothing: what can be repeated inside a line of ours."""
+    lines = str(err).strip().splitlines()
+    return lines[0].rstrip(".:") if lines else type(err).__name__

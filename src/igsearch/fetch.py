@@ -1,12 +1,16 @@
-"""The bytes of a photo, from a file or an address: bounded in size and time, patient with servers, never stopping the run."""
+"""The bytes of a photo, from a file, a ZIP file or an address: bounded in size and time, patient with servers, never stopping the run."""
 
 from __future__ import annotations
 
 import logging
 import math
 import stat
+import struct
+import threading
 import time
-from collections.abc import Callable
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -43,6 +47,20 @@ PAUSES = (1.0, 2.0)
 LONGEST_PAUSE = 60.0
 """Seconds: what a server may ask for with Retry-After. For more, the photo is left to the next run."""
 
+MAX_ARCHIVES = 32
+"""ZIP files kept open: more than the parts of a large export, fewer than a system's limit."""
+
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""How what lies in a ZIP file may be packed; bzip2 and LZMA are never met in exports, and zipfile unpacks those without a bound."""
+
+MAX_RATIO, RATIO_FREE_BYTES = 100, 2**20
+"""Pictures hardly shrink when they are packed; what shrinks to less than a hundredth of more than a MiB is made to fill a memory."""
+
+# What zipfile lets out for damaged, encrypted and hostile files, met or standing in its source.
+ZIP_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError, LookupError, OverflowError, AttributeError)
+
+REFRESH = "igsearch index PROFILE, without --from, asks Instagram for a fresh one; the post itself can still be opened"
+
 CHUNK_BYTES = 2**16
 MAX_REDIRECTS = 5
 
@@ -58,9 +76,11 @@ class _AgainError(FetchError):
 class Fetcher:
     """Fetches photos, from several threads at once if need be; close it, or use it as a context manager. Proxy and CA settings come from the environment."""
 
-    def __init__(self, *, n_connections: int = 8, sleep: Callable[[float], object] = time.sleep) -> None:
-        """`n_connections` are kept open to a server; `sleep` does the pauses between attempts."""
-        self._sleep = sleep
+    def __init__(self, *, n_connections: int = 8, sleep: Callable[[float], object] = time.sleep, offline: bool = False) -> None:
+        """`n_connections` are kept open to a server; `sleep` does the pauses between attempts; `offline` asks no server for anything."""
+        self._sleep, self._offline = sleep, offline
+        self._archives, self._reading = dict[Path, zipfile.ZipFile](), threading.Lock()
+        self._silent_hosts = set[str]()
         self._session = requests.Session()
         self._session.max_redirects = MAX_REDIRECTS
         self._session.headers.update({"User-Agent": "igsearch", "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"})
@@ -76,20 +96,66 @@ class Fetcher:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections and the ZIP files."""
         self._session.close()
+        with self._reading:
+            while self._archives:
+                self._archives.popitem()[1].close()
 
     def fetch(self, photo: Photo) -> bytes:
-        """The bytes of `photo`, at most 64 MiB. Raises FetchError, whatever the reason."""
-        if photo.path is not None:
-            return _read(photo.path)
-        if photo.url is None:
-            raise FetchError(f"photo {photo.id!r} has neither a file nor an address")
-        return self._download(photo.url)
+        """The bytes of `photo`, at most 64 MiB. Raises FetchError, whatever the reason.
 
-    def _download(self, url: str) -> bytes:
+        For a photo that came with its description, a server is asked once, and not at all if it left an earlier question unanswered.
+        """
+        if photo.path is not None:
+            return _read(photo.path) if photo.member is None else self._member(photo.path, photo.member)
+        if photo.url is None:
+            where = f": open {photo.permalink}" if photo.permalink else ""
+            raise FetchError(f"photo {photo.id!r} has neither a file nor an address{where}")
+        if self._offline:
+            raise FetchError(f"{photo.url[:200]!r} is not asked for: leave out --offline to have it fetched")
+        return self._download(photo.url, PAUSES) if photo.given is None else self._download_once(photo.url)
+
+    def _member(self, path: Path, name: str) -> bytes:
+        """What lies in a ZIP file under a name. One thread reads at a time: a picture is read many times faster than it is described."""
+        try:
+            with self._reading:
+                archive = self._archive(path)
+                info = archive.getinfo(name)
+                _check_member(info, path)
+                with archive.open(info) as file:
+                    return file.read(MAX_BYTES + 1)
+        except OSError as err:
+            raise FetchError(f"{str(path)!r} cannot be read ({err.strerror or err}): check that it exists and that you may read it") from err
+        except KeyError as err:
+            raise FetchError(f"{str(path)!r} holds no {name!r}: is it the ZIP file that was indexed?") from err
+        except ZIP_DAMAGE as err:
+            raise FetchError(f"{name!r} in {str(path)!r} is damaged ({_reason(err)}): get the ZIP file again") from err
+
+    def _archive(self, path: Path) -> zipfile.ZipFile:
+        if path not in self._archives:
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise FetchError(f"{str(path)!r} is not a file: name a ZIP file")
+            if len(self._archives) >= MAX_ARCHIVES:
+                self._archives.pop(next(iter(self._archives))).close()
+            self._archives[path] = zipfile.ZipFile(path)
+        return self._archives[path]
+
+    def _download_once(self, url: str) -> bytes:
+        """One attempt: thousands of old addresses on a server that no longer answers must not cost a timeout each."""
+        host = _host(url)
+        if host in self._silent_hosts:
+            raise FetchError(f"{host!r} did not answer before")
+        try:
+            return self._download(url, ())
+        except FetchError as err:
+            if isinstance(err.__cause__, _AgainError):
+                self._silent_hosts.add(host)
+            raise
+
+    def _download(self, url: str, pauses_between: Sequence[float]) -> bytes:
         _check(url)
-        pauses = iter(PAUSES)
+        pauses = iter(pauses_between)
         while True:
             try:
                 return self._attempt(url)
@@ -128,13 +194,26 @@ def _read(path: Path) -> bytes:
     return data
 
 
+def _check_member(info: zipfile.ZipInfo, path: Path) -> None:
+    """Raises FetchError for what is not worth unpacking, judged before anything is."""
+    named = f"{info.filename!r} in {str(path)!r}"
+    if info.flag_bits & 1:
+        raise FetchError(f"{named} is encrypted: unpack the ZIP file with its password, and give the folder")
+    if info.compress_type not in METHODS:
+        raise FetchError(f"{named} is packed in an unusual way: unpack the ZIP file, and give the folder")
+    if info.file_size > MAX_BYTES:
+        raise FetchError(f"{named} is larger than {MAX_BYTES // 2**20} MiB: that is no photo")
+    if info.file_size > max(RATIO_FREE_BYTES, MAX_RATIO * info.compress_size):
+        raise FetchError(f"{named} would unpack to more than {MAX_RATIO} times its size: that is no photo")
+
+
 def _check(url: str) -> None:
     """Raises FetchError for an address that is not worth asking for."""
     if not url.lower().startswith(("https://", "http://")):
         raise FetchError(f"{url[:200]!r} is no web address: only http and https are fetched")
     expiry = cdn.expires_at(url)
     if expiry is not None and expiry <= datetime.now(UTC):
-        raise FetchError(f"the photo's address expired on {expiry:%Y-%m-%d}: index the profile anew for a fresh one")
+        raise FetchError(f"the photo's address expired on {expiry:%Y-%m-%d}: {REFRESH}")
 
 
 def _check_status(response: requests.Response) -> None:
@@ -143,7 +222,7 @@ def _check_status(response: requests.Response) -> None:
     if response.status_code == 429 or response.status_code >= 500:
         raise _AgainError(said, pause=retry_after(response.headers.get("Retry-After", "")))
     if response.status_code in (403, 410):
-        raise FetchError(f"{_host(response.url)!r} refuses the photo ({said}): its address may have expired; index the profile anew for a fresh one")
+        raise FetchError(f"{_host(response.url)!r} refuses the photo ({said}): its address may have expired; {REFRESH}")
     if response.status_code != 200:
         raise FetchError(f"{_host(response.url)!r} does not have the photo ({said}): it may have been deleted")
 

@@ -12,8 +12,9 @@ from PIL import Image, ImageChops, ImageFile, JpegImagePlugin, UnidentifiedImage
 
 from igsearch.errors import ImageError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""What Instagram serves and phones write. Pillow knows forty more, some of which start Ghostscript: those parsers never see bytes from outside."""
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+"""What Instagram serves and phones write, besides the two of `_iso_formats`. Pillow knows forty more, some of which start Ghostscript: their parsers never see
+bytes from outside."""
 
 MAX_PIXELS = 120_000_000
 """The sensors of today's phones, 12,000 × 9,000, fit in; Pillow holds a pixel in 4 bytes, so one picture takes at most 480 MB."""
@@ -84,7 +85,7 @@ def thumbnail(image: Image.Image, side: int = 320) -> bytes:
 
 def _open(data: bytes, at_least: int | None) -> ImageFile.ImageFile:
     """Read and judge the header; no pixel is decoded yet."""
-    picture = Image.open(io.BytesIO(data), formats=FORMATS + _extra_formats() if _is_iso_media(data) else FORMATS)
+    picture = Image.open(io.BytesIO(data), formats=_iso_formats() if _is_iso_media(data) else FORMATS)
     _refuse_absurd_size(picture.size)
     if at_least is not None:
         picture.draft(None, (at_least, at_least))
@@ -97,14 +98,12 @@ def _is_iso_media(data: bytes) -> bool:
 
 
 @cache
-def _extra_formats() -> tuple[str, ...]:
-    """HEIC, where the user has installed `igsearch[heif]`."""
-    try:
-        from pillow_heif import register_heif_opener
-    except ImportError:
-        return ()
+def _iso_formats() -> tuple[str, ...]:
+    """What such a container may hold: AVIF, or HEIC as phones write it and Instagram since 2024. HEIC's library is loaded when the first one comes."""
+    from pillow_heif import register_heif_opener
+
     register_heif_opener()
-    return ("HEIF",)
+    return ("AVIF", "HEIF")
 
 
 def _refuse_absurd_size(size: tuple[int, int]) -> None:
@@ -179,6 +178,4 @@ def _what_it_is_instead(data: bytes) -> str:
         return "empty: no bytes at all"
     if data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         return "a web page or other markup, not a picture"
-    if _is_iso_media(data) and data[8:12] in {b"heic", b"heix", b"mif1", b"heim", b"heis"} and not _extra_formats():
-        return "a HEIC picture: pip install 'igsearch[heif]' to read those"
-    return f"not a picture of a known kind ({', '.join(FORMATS)})"
+    return f"not a picture of a known kind ({', '.join((*FORMATS, 'AVIF', 'HEIC'))})"

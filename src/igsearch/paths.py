@@ -23,6 +23,11 @@ def cache_root(flag: Path | None = None) -> Path:
     return user_cache_path("igsearch", appauthor=False)
 
 
+def models_folder(cache: Path) -> Path:
+    """The folder that holds one folder per converted captioner."""
+    return cache / "models"
+
+
 def profile_name(given: str) -> str:
     """`given` as a profile's name: without a leading @, in lower case, as Instagram compares names.
 

@@ -10,10 +10,10 @@ import math
 import re
 from collections import Counter
 from datetime import UTC
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from igsearch.errors import ImageError, PhotoError
-from igsearch.formats import address, plain, search_lines
+from igsearch.formats import address, plain, search_lines, whereabouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,15 +26,24 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from igsearch.captioner.catalogue import CaptionerSummary
     from igsearch.records import Description, FailedPhoto, Hit, Photo
     from igsearch.service import Event, IndexReport
     from igsearch.store import Summary
 
 N_REASONS_SHOWN = 5
 N_PHOTOS_SHOWN = 3
-WIDE_TERMINAL = 100
+NARROW_TERMINAL, WIDE_TERMINAL = 80, 100
+"""In columns."""
 THUMBNAIL_CELLS = {False: (20, 7), True: (26, 9)}
 """Width and height of a thumbnail on an ordinary and on a wide terminal, in character cells; a cell is two pixels high."""
+
+
+def console(stream: TextIO) -> Console:
+    """Rich's console on a stream; it looks for colours, width and NO_COLOR by itself."""
+    from rich.console import Console
+
+    return Console(file=stream, highlight=False, emoji=False, markup=False)
 
 
 def search_table(console: Console, hits: Sequence[Hit], query: str, *, thumbnails: bool = True, total: int | None = None) -> None:
@@ -57,23 +66,55 @@ def search_table(console: Console, hits: Sequence[Hit], query: str, *, thumbnail
 
 
 def captions(console: Console, results: Iterable[tuple[Path, Description | PhotoError]], *, with_path: bool, with_labels: bool = False) -> None:
-    """One line a picture: its path where there are several, the caption, the likeliest labels if wanted. Pictures that failed are left to stderr."""
+    """One line a picture: its path where there are several, the caption, the likeliest labels if wanted, the objects where somebody looked for them.
+
+    Pictures that failed are left to stderr.
+    """
     for path, outcome in results:
         if isinstance(outcome, PhotoError):
             continue
         labels = ", ".join(f"{label.name} {label.probability:.0%}" for label in outcome.labels)
-        fields = [*([str(path)] if with_path else []), outcome.caption, *([labels] if with_labels else [])]
+        objects = ", ".join(f"{one.count} {one.name} {one.score:.0%}" for one in outcome.objects or ())
+        fields = [*([str(path)] if with_path else []), outcome.caption, *([labels] if with_labels else []), *([objects] if outcome.objects is not None else [])]
         console.file.write("\t".join(map(plain, fields)) + "\n")
 
 
 def profiles_table(console: Console, summaries: Sequence[Summary]) -> None:
-    """What is indexed, a line a profile: its name, photos, the days the oldest and newest were taken, when it was last indexed, and from what."""
+    """What is indexed, a line a profile: its name, photos, the days the oldest and newest were taken, when it was last indexed, and from what.
+
+    A narrow terminal goes without the days of the photos.
+    """
     as_lines = not console.is_terminal or console.is_dumb_terminal
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (one.profile, format(one.n_photos, "" if as_lines else ","), _day(one.oldest), _day(one.newest), _day(one.last_indexed), plain(one.source or ""))
         for one in summaries
     ]
-    if as_lines:
+    columns: tuple[str, ...] = ("profile", "photos", "oldest", "newest", "indexed", "from")
+    if not as_lines and console.width < NARROW_TERMINAL:
+        columns, rows = columns[:2] + columns[4:], [row[:2] + row[4:] for row in rows]
+    _print_rows(console, columns, rows, numbers={"photos"})
+
+
+def captioners_table(console: Console, summaries: Sequence[CaptionerSummary]) -> None:
+    """Captioners, a line each: name, kind, encoder, parameters, words, size on disk, and where they lie; of a damaged one what is wrong with it."""
+    as_lines = not console.is_terminal or console.is_dumb_terminal
+    rows = [
+        (
+            one.name,
+            one.kind,
+            plain(one.encoder),
+            *(format(n, "" if as_lines else ",") for n in (one.n_parameters, one.n_words)),
+            str(one.n_bytes) if as_lines else f"{one.n_bytes / 1e6:.0f} MB",
+            plain(one.problem or str(one.folder)),
+        )
+        for one in summaries
+    ]
+    _print_rows(console, ("name", "kind", "encoder", "parameters", "words", "size", "folder"), rows, numbers={"parameters", "words", "size"})
+
+
+def _print_rows(console: Console, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, numbers: set[str]) -> None:
+    """A table on a terminal, its last column folded where it is too long; else a line a row, separated by tabs."""
+    if not console.is_terminal or console.is_dumb_terminal:
         for row in rows:
             console.file.write("\t".join(row) + "\n")
         return
@@ -81,8 +122,9 @@ def profiles_table(console: Console, summaries: Sequence[Summary]) -> None:
     from rich.text import Text
 
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("profile", "photos", "oldest", "newest", "indexed", "from"):
-        table.add_column(name, justify="right" if name == "photos" else "left", no_wrap=name != "from", style="bold" if name == "profile" else "")
+    for name in columns:
+        style = "bold" if name == columns[0] else ""
+        table.add_column(name, justify="right" if name in numbers else "left", no_wrap=name != columns[-1], overflow="fold", style=style)
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table)
@@ -94,6 +136,7 @@ def _day(moment: datetime | None) -> str:
 
 def _table(hits: Sequence[Hit], cells: tuple[int, int] | None) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False, expand=False)
     table.add_column(justify="right", style="dim", no_wrap=True)
@@ -103,7 +146,7 @@ def _table(hits: Sequence[Hit], cells: tuple[int, int] | None) -> Table:
     table.add_column(overflow="fold")
     several = len({hit.profile for hit in hits}) > 1
     for hit in hits:
-        picture = [half_blocks(hit.thumbnail, *cells)] if cells else []
+        picture = [half_blocks(hit.thumbnail, *cells) if hit.thumbnail else Text("")] if cells else []
         table.add_row(str(hit.rank), f"{hit.score:.2f}", *picture, _description(hit, with_profile=several, separator="\n" if cells else " · "))
         if hit is not hits[-1]:
             table.add_row()
@@ -137,7 +180,7 @@ def _link(photo: Photo) -> Text:
     from rich.text import Text
 
     target = address(photo)
-    words = str(photo.path) if photo.path and not photo.permalink else re.sub(r"^https?://(www\.)?|/$", "", target.partition("?")[0])
+    words = whereabouts(photo) if photo.path and not photo.permalink else re.sub(r"^https?://(www\.)?|/$", "", target.partition("?")[0])
     return Text(plain(words), style=Style(link=target, underline=True))
 
 
@@ -262,14 +305,15 @@ def duration(seconds: float) -> str:
 
 
 def index_summary(console: Console, report: IndexReport) -> None:
-    """What a run did, in one paragraph, and below it why photos failed: the commonest reasons, a few photos of each."""
+    """What a run did, and from what, in one paragraph, and below it why photos failed: the commonest reasons, a few photos of each."""
     from rich.text import Text
 
     rate = f" ({report.n_described / report.seconds:.1f} a second)" if report.n_described and report.seconds >= 1 else ""
-    said = f"{plain(report.profile)}: {_photos(report.n_described)} described in {duration(report.seconds)}{rate}"
+    said = f"{plain(report.profile)} ({plain(report.source)}): {_photos(report.n_described)} described in {duration(report.seconds)}{rate}"
+    given = f", {report.n_given:,} of them as they came" if report.n_given else ""
     known = f", {report.n_known:,} known already" if report.n_known else ""
     failed = f", {report.n_failed:,} failed" if report.n_failed else ""
-    console.print(Text(f"{said}{known}{failed}. {_photos(report.n_photos)} can be searched."), soft_wrap=not console.is_terminal)
+    console.print(Text(f"{said}{given}{known}{failed}. {_photos(report.n_photos)} can be searched."), soft_wrap=not console.is_terminal)
     for line in _failures(report.failed, report.n_failed):
         console.print(Text(line), soft_wrap=not console.is_terminal)
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from igsearch.records import Photo
+from igsearch.records import DetectedObject, Photo
 
 APPLICATION_ID = int.from_bytes(b"igse", "big")
 """Marks the file as ours (SQLite's `application_id`)."""
@@ -39,11 +39,24 @@ MIGRATIONS = (
         photo INTEGER PRIMARY KEY REFERENCES photos ON DELETE CASCADE, reason TEXT NOT NULL, attempts INTEGER NOT NULL, failed_at TEXT NOT NULL
     );
     """,
+    # SQLite cannot take NOT NULL off a column, so the table is made anew.
+    """
+    ALTER TABLE photos ADD COLUMN member TEXT;
+    CREATE TABLE descriptions_of_version_2 (
+        photo INTEGER PRIMARY KEY REFERENCES photos ON DELETE CASCADE,
+        caption TEXT NOT NULL, logprob REAL, captioner TEXT NOT NULL, described_at TEXT NOT NULL, is_stale INTEGER NOT NULL DEFAULT 0,
+        objects TEXT, has_thumbnail INTEGER NOT NULL
+    );
+    INSERT INTO descriptions_of_version_2 SELECT photo, caption, logprob, captioner, described_at, is_stale, NULL, 1 FROM descriptions;
+    DROP TABLE descriptions;
+    ALTER TABLE descriptions_of_version_2 RENAME TO descriptions;
+    """,
 )
 """Scripts that take the schema from one version to the next; `user_version` counts those applied. Append only."""
 
 COLUMNS = (
-    "id", "url", "path", "shortcode", "slide", "n_slides", "taken_at", "is_video", "is_pinned", "likes", "post_text", "alt_text", "location", "hashtags",
+    "id", "url", "path", "member", "shortcode", "slide", "n_slides", "taken_at", "is_video", "is_pinned", "likes",
+    "post_text", "alt_text", "location", "hashtags",
 )  # fmt: skip
 """The columns of `photos` in the order of `photo_row` and `photo_of`."""
 
@@ -52,16 +65,16 @@ LARGEST_INTEGER = 2**63 - 1
 
 
 def photo_row(photo: Photo) -> tuple[str | bytes | int | None, ...]:
-    """The values of `COLUMNS`."""
-    url, shortcode, post_text, alt_text, location = (
-        None if text is None else clean(text) for text in (photo.url, photo.shortcode, photo.post_text, photo.alt_text, photo.location)
+    """The values of `COLUMNS`. A description that came with the photo is not among them: it is stored as one."""
+    url, member, shortcode, post_text, alt_text, location = (
+        None if text is None else clean(text) for text in (photo.url, photo.member, photo.shortcode, photo.post_text, photo.alt_text, photo.location)
     )
     path = None if photo.path is None else _path_value(photo.path)
     taken_at = None if photo.taken_at is None else time_text(photo.taken_at)
     likes = None if photo.likes is None else max(-LARGEST_INTEGER, min(photo.likes, LARGEST_INTEGER))
     hashtags = json.dumps([clean(tag) for tag in photo.hashtags], ensure_ascii=False)
     return (
-        id_text(photo.id), url, path, shortcode, photo.slide, photo.n_slides, taken_at, photo.is_video, photo.is_pinned, likes,
+        id_text(photo.id), url, path, member, shortcode, photo.slide, photo.n_slides, taken_at, photo.is_video, photo.is_pinned, likes,
         post_text, alt_text, location, hashtags,
     )  # fmt: skip
 
@@ -79,6 +92,21 @@ def photo_of(row: Sequence[Any]) -> Photo:
             "hashtags": tuple(json.loads(named["hashtags"])),
         }
     )
+
+
+def objects_text(objects: Sequence[DetectedObject] | None) -> str | None:
+    """Detected objects as a JSON list; None where nobody looked for any."""
+    if objects is None:
+        return None
+    return json.dumps([{"name": clean(one.name), "count": one.count, "score": one.score} for one in objects], ensure_ascii=False)
+
+
+def objects_of(text: str | None) -> tuple[DetectedObject, ...] | None:
+    """The objects that `objects_text` wrote. Raises ValueError."""
+    try:
+        return None if text is None else tuple(DetectedObject(**one) for one in json.loads(text))
+    except (TypeError, RecursionError) as err:
+        raise ValueError(f"these are no objects: {err}") from err
 
 
 def clean(text: str) -> str:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 import shutil
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from igsearch.database import writer_lock
 from igsearch.errors import CacheError, NotIndexedError
 from igsearch.paths import ProfilePaths, profile_name
-from igsearch.records import Hit, Photo
-from igsearch.store import Store, Summary, indexed_profiles
+from igsearch.records import Hit
+from igsearch.store import OrderColumn, Store, Summary, indexed_profiles
 from igsearch.text import matched_words
 from igsearch.tfidf import Index
 
@@ -22,9 +26,12 @@ EVERY_PROFILE = "@all"
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A question: what to look for, and which of the matches to give. `since` and `until` are aware times and leave undated photos out."""
+    """A question: what to look for, and which of the matches to give; a query of None matches every photo, newest first unless asked for otherwise.
 
-    query: str
+    `since` and `until` are aware times and leave undated photos out.
+    """
+
+    query: str | None
     n: int = 20
     offset: int = 0
     min_score: float = 0.0
@@ -32,11 +39,15 @@ class Search:
     until: datetime | None = None
     sort: Literal["score", "date", "likes"] = "score"
 
-    def accepts(self, photo: Photo) -> bool:
-        """Whether the photo was taken in the period asked for."""
-        if self.since is None and self.until is None:
-            return True
-        return photo.taken_at is not None and (self.since or photo.taken_at) <= photo.taken_at and (self.until is None or photo.taken_at < self.until)
+    @property
+    def column(self) -> OrderColumn | None:
+        """The column that decides on the order; None where the score does. Where nothing is asked nothing scores, and the newest comes first."""
+        return "likes" if self.sort == "likes" else "taken_at" if self.sort == "date" or self.query is None else None
+
+    @property
+    def last(self) -> int:
+        """How many matches there are to put in order: what lies behind is not shown."""
+        return self.offset + self.n
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,58 +60,105 @@ class Answer:
     remarks: Sequence[str]
 
 
-ORDERS: Mapping[str, Callable[[Hit], float]] = {
-    "score": lambda hit: -hit.score,
-    "date": lambda hit: -hit.photo.taken_at.timestamp() if hit.photo.taken_at else math.inf,
-    "likes": lambda hit: -hit.photo.likes if hit.photo.likes is not None else math.inf,
-}
+class Candidate(NamedTuple):
+    """A photo that matches, before it is read: whose, its row, its score, and the value that puts it in its place."""
+
+    profile: str
+    rowid: int
+    score: float
+    place: float | str
 
 
-def search(cache: Path, given: str, wanted: Search) -> Answer:
-    """The photos of one profile, of several (`natgeo,nasa`) or of `@all` that match a query; equal ones in the order they were indexed.
-
-    Raises NotIndexedError for a profile that is not there, StoreError for one that is damaged. A query without a known word has no hits, and a remark says so.
-    """
-    profiles = indexed_profiles(cache) if given == EVERY_PROFILE else list(dict.fromkeys(map(profile_name, given.split(","))))
-    if not profiles:
-        raise NotIndexedError("nothing is indexed yet: run igsearch index PROFILE")
-    found = [matches_in(ProfilePaths.of(cache, profile), wanted) for profile in profiles]
-    hits = sorted((hit for matches in found for hit in matches.hits), key=ORDERS[wanted.sort])
-    shown = [replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1)][wanted.offset : wanted.offset + wanted.n]
-    remarks = [matches.remark for matches in found if matches.remark]
-    if not any(matches.knows_query for matches in found):
-        remarks.append(f"no photo is described with a word of {wanted.query!r}: try other words, such as those of a caption")
-    return Answer(shown, sum(matches.n_matches for matches in found), profiles, remarks)
+LOWEST: Mapping[OrderColumn, float | str] = {"taken_at": "", "likes": -math.inf}
+"""The place of the unknown: behind all others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """What one profile answers: its hits, not ranked yet, and how many match in all."""
+    """What one profile answers: the photos that can be shown, the first first, and how many match in all."""
 
-    hits: list[Hit]
+    store: Store
+    candidates: list[Candidate]
     n_matches: int
     knows_query: bool
     remark: str | None
 
 
-def matches_in(paths: ProfilePaths, wanted: Search) -> Matches:
-    """Query one profile. Only the photos that can be shown are read, unless a filter or another order needs them all."""
-    profile = paths.root.name
-    with Store.open(paths) as store:
-        index = Index.load(paths)
-        ranking = index.query(wanted.query)
-        enough = ranking.scores >= wanted.min_score
-        rowids, scores = ranking.rowids[enough].tolist(), ranking.scores[enough].tolist()
-        needs_all = wanted.since is not None or wanted.until is not None or wanted.sort != "score"
-        stored = store.photos_by_rowid(rowids if needs_all else rowids[: wanted.offset + wanted.n])
-        hits = [
-            Hit(0, score, profile, one.photo, one.description, one.thumbnail, matched_words(one.description.caption, wanted.query))
-            for rowid, score in zip(rowids, scores, strict=True)
-            if (one := stored.get(rowid)) and wanted.accepts(one.photo)
-        ]
-        behind = not index.is_current(store)
-    remark = f"some photos of {profile} were described after its index was fitted: run igsearch index on it again to find them" if behind else None
-    return Matches(hits, len(hits) if needs_all else len(rowids), bool(ranking.terms), remark)
+def search(cache: Path, given: str, wanted: Search, *, load: Callable[[ProfilePaths], Index] = Index.load) -> Answer:
+    """The photos of one profile, of several (`natgeo,nasa`) or of `@all` that match a query; equal ones in the order they were indexed.
+
+    Raises NotIndexedError for a profile that is not there, StoreError for one that is damaged. A query without a known word has no hits, and a remark says so.
+    `load` reads a profile's index, where the caller keeps it.
+    """
+    every = given == EVERY_PROFILE
+    names = indexed_profiles(cache) if every else dict.fromkeys(map(profile_name, given.split(",")))
+    return search_in([ProfilePaths.of(cache, name) for name in names], wanted, skip_unready=every, load=load)
+
+
+def search_in(profiles: Sequence[ProfilePaths], wanted: Search, *, skip_unready: bool = False, load: Callable[[ProfilePaths], Index] = Index.load) -> Answer:
+    """As `search`, of these profiles; with `skip_unready`, those in which nothing can be searched yet cost a remark, unless none is left."""
+    found: dict[str, Matches] = {}
+    remarks = []
+    with ExitStack() as stores:
+        for paths in profiles:
+            try:
+                found[paths.root.name] = matches_in(stores.enter_context(Store.open(paths)), paths, wanted, load)
+            except NotIndexedError as err:
+                if not skip_unready or len(profiles) == 1:
+                    raise
+                remarks.append(str(err))
+        if not found:
+            raise NotIndexedError("nothing is indexed yet: run igsearch index PROFILE")
+        candidates = sorted((one for matches in found.values() for one in matches.candidates), key=lambda one: one.place, reverse=True)
+        hits = _hits({name: matches.store for name, matches in found.items()}, candidates[wanted.offset : wanted.last], wanted)
+    remarks += [matches.remark for matches in found.values() if matches.remark]
+    if wanted.query is not None and not any(matches.knows_query for matches in found.values()):
+        remarks.append(f"no photo is described with a word of {wanted.query!r}: try other words, such as those of a caption")
+    return Answer(hits, sum(matches.n_matches for matches in found.values()), list(found), remarks)
+
+
+def matches_in(store: Store, paths: ProfilePaths, wanted: Search, load: Callable[[ProfilePaths], Index]) -> Matches:
+    """Query one profile. No photo is read yet, and no more are named than can be shown."""
+    if wanted.query is None:
+        return _every_photo(store, paths.root.name, wanted)
+    index = load(paths)
+    ranking = index.query(wanted.query)
+    enough = ranking.scores >= wanted.min_score
+    scores = dict(zip(ranking.rowids[enough].tolist(), ranking.scores[enough].tolist(), strict=True))
+    candidates, n_matches = _in_order(store, paths.root.name, wanted, scores)
+    behind = not index.is_current(store)
+    remark = f"some photos of {paths.root.name} were described after its index was fitted: run igsearch index on it again to find them" if behind else None
+    return Matches(store, candidates, n_matches, bool(ranking.terms), remark)
+
+
+def _every_photo(store: Store, profile: str, wanted: Search) -> Matches:
+    """What matches where nothing is asked."""
+    column = wanted.column or "taken_at"
+    rows, n_photos = store.ordered(column, wanted.since, wanted.until, wanted.last)
+    candidates = [Candidate(profile, rowid, 0.0, LOWEST[column] if value is None else value) for rowid, value in rows]
+    return Matches(store, candidates, n_photos, knows_query=True, remark=None)
+
+
+def _in_order(store: Store, profile: str, wanted: Search, scores: Mapping[int, float]) -> tuple[list[Candidate], int]:
+    """The first of the photos that score, and how many there are; `scores` by row, falling. Only a filter or another order asks the store."""
+    column = wanted.column
+    if column is None and wanted.since is None and wanted.until is None:
+        return [Candidate(profile, rowid, score, score) for rowid, score in islice(scores.items(), wanted.last)], len(scores)
+    values = store.values(column or "taken_at", wanted.since, wanted.until, list(scores))
+    rowids = [rowid for rowid in scores if rowid in values]
+    places = scores if column is None else {rowid: LOWEST[column] if value is None else value for rowid, value in values.items()}
+    first = sorted(rowids, key=places.__getitem__, reverse=True)[: wanted.last]
+    return [Candidate(profile, rowid, scores[rowid], places[rowid]) for rowid in first], len(rowids)
+
+
+def _hits(stores: Mapping[str, Store], shown: Sequence[Candidate], wanted: Search) -> list[Hit]:
+    """Read the photos to be shown, each profile's at once."""
+    read = {name: store.photos_by_rowid([one.rowid for one in shown if one.profile == name]) for name, store in stores.items()}
+    return [
+        Hit(rank, one.score, one.profile, row.photo, row.description, row.thumbnail, matched_words(row.description.caption, wanted.query or ""))
+        for rank, one in enumerate(shown, start=wanted.offset + 1)
+        if (row := read[one.profile].get(one.rowid))
+    ]
 
 
 def summaries(cache: Path) -> list[Summary]:
@@ -117,6 +175,8 @@ def remove(cache: Path, profile: str) -> str:
     paths = ProfilePaths.of(cache, profile)
     if not paths.root.is_dir():
         raise NotIndexedError(f"nothing is indexed under {paths.root.name!r}: igsearch list shows what is")
+    with suppress(sqlite3.Error):  # where the lock itself is damaged, nobody holds it
+        writer_lock(paths).close()
     try:
         shutil.rmtree(paths.root)
     except OSError as err:

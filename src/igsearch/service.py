@@ -7,25 +7,26 @@ interpreter's lock). What is loaded ahead is bounded, so memory does not depend 
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from igsearch.errors import IgsearchError, PhotoError, UsageError
 from igsearch.paths import ProfilePaths
-from igsearch.records import DescribedPhoto, Describer, Description, FailedPhoto, Photo, Source
-from igsearch.store import Store
+from igsearch.records import DescribedPhoto, Describer, Description, FailedPhoto, Photo, Prepared, Source
+from igsearch.store import GIVEN, Store
 from igsearch.tfidf import fit, is_current
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
 
 N_LOADERS = 4
 """Threads that fetch and decode: enough to hide a network's latency, few enough to be polite to a server."""
@@ -42,7 +43,7 @@ MIN_REFIT, REFIT_GROWTH = 500, 0.25
 MAX_LISTED_FAILURES = 1000
 
 MIN_SIDE = 512
-"""A picture is decoded to at least this many pixels a side: enough for the captioner and the thumbnail, and a large JPEG is read many times faster."""
+"""A picture is decoded to at least this many pixels a side: enough for a thumbnail and the packaged captioner, and a large JPEG is read many times faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +94,12 @@ OnEvent = Callable[[Event], None]
 
 @dataclass(slots=True)
 class IndexReport:
-    """What a run did. `n_known` photos had been described before; of the failed, the first `MAX_LISTED_FAILURES` are kept."""
+    """What a run did. Of those described, `n_given` came with their description; `n_known` were described before; the first `MAX_LISTED_FAILURES` are kept."""
 
     profile: str
     source: str
     n_described: int = 0
+    n_given: int = 0
     n_known: int = 0
     n_failed: int = 0
     failed: list[FailedPhoto] = field(default_factory=list)
@@ -107,25 +109,27 @@ class IndexReport:
     def count(self, described: Sequence[DescribedPhoto], failed: Sequence[FailedPhoto]) -> None:
         """Add a batch."""
         self.n_described += len(described)
+        self.n_given += sum(one.photo.given is not None for one in described)
         self.n_failed += len(failed)
         self.failed += failed[: MAX_LISTED_FAILURES - len(self.failed)]
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A photo ready for the captioner."""
+    """A photo ready for the captioner; without pixels if it came with its description, and then perhaps without a thumbnail."""
 
     photo: Photo
-    pixels: NDArray[np.uint8]
-    thumbnail: bytes
+    pixels: Prepared | None
+    thumbnail: bytes | None
 
 
 Load = Callable[[Photo], Loaded]
 
 
-def walked(source: Source, walk: Walk) -> Iterator[Photo]:
-    """The part of the source that the walk asks for. Pinned posts come first, whatever their age, and end nothing."""
-    for n_seen, photo in enumerate(source.photos()):
+def walked(source: Source, walk: Walk, *, recaption: bool = False) -> Iterator[Photo]:
+    """The part of the source that the walk asks for. Pinned posts come first, whatever their age, and end nothing. `recaption` drops the descriptions given."""
+    for n_seen, found in enumerate(source.photos()):
+        photo = replace(found, given=None) if recaption else found
         if n_seen == walk.limit:
             return
         if walk.since and photo.taken_at and photo.taken_at < walk.since:
@@ -135,6 +139,11 @@ def walked(source: Source, walk: Walk) -> Iterator[Photo]:
             yield photo
 
 
+def is_known(store: Store, photo: Photo, captioner: str) -> bool:
+    """Whether the store holds a description of the photo by `captioner`; one that came with the photo does where it comes with one again."""
+    return store.is_described(photo.id, captioner) or (photo.given is not None and store.is_described(photo.id, GIVEN))
+
+
 class IndexRun:
     """One walk over one source into one store.
 
@@ -142,9 +151,11 @@ class IndexRun:
     first photo it knows; a run that was cut short leaves the mark off, and the next one walks on past what is known.
     """
 
-    def __init__(self, store: Store, paths: ProfilePaths, source: Source, describer: Describer, load: Load, *, walk: Walk, batch_size: int) -> None:
+    def __init__(
+        self, store: Store, paths: ProfilePaths, source: Source, describer: Describer, load: Load, *, walk: Walk, batch_size: int, recaption: bool
+    ) -> None:
         self._store, self._paths, self._source, self._describer, self._load = store, paths, source, describer, load
-        self._walk, self._batch_size = walk, batch_size
+        self._walk, self._batch_size, self._recaption = walk, batch_size, recaption
         self._pending: deque[tuple[Photo, Future[Loaded]]] = deque()
         self._was_complete, self._is_complete = store.walk_complete, False
         self._last_stored, self._n_unfitted = time.monotonic(), 0
@@ -177,8 +188,8 @@ class IndexRun:
         yield from outstanding.values()
 
     def _unknown(self, *, stop_at_known: bool) -> Iterator[Photo]:
-        for photo in walked(self._source, self._walk):
-            if not self._store.is_described(photo.id, self._describer.name):
+        for photo in walked(self._source, self._walk, recaption=self._recaption):
+            if not is_known(self._store, photo, self._describer.name):
                 self._store.walk_complete = False
                 yield photo
                 continue
@@ -215,9 +226,12 @@ class IndexRun:
                 loaded.append(one)
             else:
                 failed.append(FailedPhoto(photo, str(one)))
-        descriptions = self._describer.describe([one.pixels for one in loaded])
-        described = [DescribedPhoto(one.photo, words, one.thumbnail) for one, words in zip(loaded, descriptions, strict=True)]
+        pixels = [one.pixels for one in loaded if one.pixels is not None]
+        descriptions = iter(self._describer.describe(pixels) if pixels else ())
+        described = [DescribedPhoto(one.photo, one.photo.given or next(descriptions), one.thumbnail) for one in loaded]
         self._store.commit(described, failed, captioner=self._describer.name)
+        if described and self._store.source != self._source.name:
+            self._store.source = self._source.name
         self._last_stored = time.monotonic()
         self._n_unfitted += len(described)
         self.report.count(described, failed)
@@ -228,14 +242,29 @@ class IndexRun:
 
 
 def loader(fetch: Callable[[Photo], bytes], describer: Describer) -> Load:
-    """What a loading thread does with a photo: fetch, decode, make the thumbnail, prepare for the captioner. Raises PhotoError."""
+    """What a loading thread does with a photo: fetch, decode, make the thumbnail, prepare for the captioner. Raises PhotoError.
+
+    Of a photo that came with its description only the thumbnail is made, and where its picture is not to be had not even that.
+    """
     from igsearch import images
 
     def load(photo: Photo) -> Loaded:
-        image = images.decode(fetch(photo), at_least=MIN_SIDE)
+        if photo.given is not None:
+            try:
+                return Loaded(photo, None, images.thumbnail(images.decode(fetch(photo), at_least=MIN_SIDE)))
+            except PhotoError as err:
+                log.info("%s: no thumbnail (%s)", photo.id, err)
+                return Loaded(photo, None, None)
+        image = images.decode(fetch(photo), at_least=least_side(describer))
         return Loaded(photo, describer.prepare(image), images.thumbnail(image))
 
     return load
+
+
+def least_side(describer: Describer) -> int | None:
+    """To how many pixels a side a picture is decoded at least, for the describer and a thumbnail; None: to all it has."""
+    wanted = describer.min_side
+    return None if wanted is None else max(MIN_SIDE, wanted)
 
 
 def fit_if_stale(store: Store, paths: ProfilePaths) -> None:
@@ -255,11 +284,13 @@ def index_profile(
     batch_size: int = 16,
     rebuild: bool = False,
     retry_failed: bool = False,
+    recaption: bool = False,
     on_event: OnEvent = lambda _: None,
 ) -> IndexReport:
     """Describe the photos of `source` that the store of `profile` does not hold yet, and make them searchable.
 
-    `rebuild` describes all of them anew; `retry_failed` walks the whole source again, for fresh addresses of what failed. Raises what the source, the store
+    `rebuild` describes all of them anew; `retry_failed` walks the whole source again, for fresh addresses of what failed; `recaption` passes over the
+    descriptions that come with photos and has `describer` describe those too. Raises what the source, the store
     and the describer raise; a photo that fails is recorded instead. Whatever was committed before an error stays.
     """
     paths = ProfilePaths.of(cache, profile)
@@ -267,15 +298,16 @@ def index_profile(
         if rebuild:
             store.mark_stale()
             store.walk_complete = False
-        run = IndexRun(store, paths, source, describer, loader(fetch, describer), walk=walk, batch_size=batch_size)
+        run = IndexRun(store, paths, source, describer, loader(fetch, describer), walk=walk, batch_size=batch_size, recaption=recaption)
         return run.run(retry_failed=retry_failed or rebuild, on_event=on_event)
 
 
-def preview(cache: Path, profile: str, source: Source, captioner: str, *, walk: Walk = EVERYTHING) -> Iterator[Photo]:
+def preview(cache: Path, profile: str, source: Source, captioner: str, *, walk: Walk = EVERYTHING, recaption: bool = False) -> Iterator[Photo]:
     """The photos of a walk that have no description by `captioner` yet; nothing is fetched, written or created."""
     paths = ProfilePaths.of(cache, profile)
     with Store.open(paths) if paths.database.exists() else contextlib.nullcontext() as store:
-        yield from (photo for photo in walked(source, walk) if store is None or not store.is_described(photo.id, captioner))
+        photos = walked(source, walk, recaption=recaption)
+        yield from (photo for photo in photos if store is None or not is_known(store, photo, captioner))
 
 
 def described_files(
@@ -287,7 +319,7 @@ def described_files(
         for first in range(0, len(files), batch_size):
             batch = files[first : first + batch_size]
             outcomes = [outcome(pool.submit(load, Photo(id=str(path), path=path))) for path in batch]
-            descriptions = iter(describer.describe([one.pixels for one in outcomes if isinstance(one, Loaded)]))
+            descriptions = iter(describer.describe([one.pixels for one in outcomes if isinstance(one, Loaded) and one.pixels is not None]))
             yield from ((path, next(descriptions) if isinstance(one, Loaded) else one) for path, one in zip(batch, outcomes, strict=True))
 
 

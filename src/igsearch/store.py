@@ -10,28 +10,36 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
-from igsearch.errors import CacheError, IgsearchError, NotIndexedError, StoreError, TryLaterError
+from igsearch.database import border, bring_up_to_date, checked_version, closed_on_error, is_up_to_date, nothing_indexed, read_only_uri, writer_lock
 from igsearch.paths import PROFILE_NAME, ProfilePaths
 from igsearch.records import DescribedPhoto, Description, FailedPhoto, Hypothesis, Label, Photo
-from igsearch.schema import APPLICATION_ID, COLUMNS, MIGRATIONS, clean, id_text, photo_of, photo_row, time_of, time_text
+from igsearch.schema import COLUMNS, clean, id_text, objects_of, objects_text, photo_of, photo_row, time_of, time_text
+
+GIVEN = "given"
+"""What stands in place of a captioner's name where the description came along with the photo."""
 
 PAGE = 500
 """Rows asked for at a time: SQLite before 3.32 takes at most 999 variables, and no cursor stays open while a caller writes."""
 
-REFUSALS = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM})
-"""Primary result codes by which the disk says no."""
+OrderColumn = Literal["taken_at", "likes"]
+"""What photos can be put in order by."""
 
 _PHOTO = ", ".join(f"photos.{name}" for name in COLUMNS)
 _UPSERT_PHOTO = (
     f"INSERT INTO photos ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "
     f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS[1:])}"
+)
+_UPSERT_DESCRIPTION = (
+    "INSERT INTO descriptions (photo, caption, logprob, captioner, described_at, objects, has_thumbnail) VALUES (?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (photo) DO UPDATE SET caption = excluded.caption, logprob = excluded.logprob, captioner = excluded.captioner, "
+    "described_at = excluded.described_at, is_stale = 0, objects = excluded.objects, has_thumbnail = MAX(has_thumbnail, excluded.has_thumbnail)"
 )
 _UPSERT_FAILURE = (
     "INSERT INTO failures VALUES (?, ?, 1, ?) "
@@ -41,11 +49,11 @@ _UPSERT_FAILURE = (
 
 @dataclass(frozen=True, slots=True)
 class StoredPhoto:
-    """A described photo as the store holds it; `thumbnail` is the path of a WebP file."""
+    """A described photo as the store holds it; `thumbnail` is the path of a WebP file, None where the picture was not to be had."""
 
     photo: Photo
     description: Description
-    thumbnail: Path
+    thumbnail: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,25 +95,25 @@ class Store:
     @classmethod
     def create(cls, paths: ProfilePaths, profile: str) -> Store:
         """The store of `profile` for its only writer, made or brought to the present schema if need be. Raises TryLaterError if there is another writer."""
-        with _border(paths), ExitStack() as undo:
+        with border(paths), ExitStack() as undo:
             paths.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = undo.enter_context(_closed_on_error(_writer_lock(paths)))
-            db = undo.enter_context(_closed_on_error(sqlite3.connect(paths.database, isolation_level=None)))
-            _bring_up_to_date(db, paths, profile)
+            lock = undo.enter_context(closed_on_error(writer_lock(paths)))
+            db = undo.enter_context(closed_on_error(sqlite3.connect(paths.database, isolation_level=None)))
+            bring_up_to_date(db, paths, profile)
             return cls(paths, db, lock)
 
     @classmethod
     def open(cls, paths: ProfilePaths) -> Store:
         """The store for reading, also while another process writes. Raises NotIndexedError if there is none."""
         if not paths.database.is_file():
-            raise _nothing_indexed(paths)
-        with _border(paths), _closed_on_error(sqlite3.connect(_read_only_uri(paths), uri=True, isolation_level=None)) as db:
-            version = _checked_version(db, paths)
-            if version == len(MIGRATIONS):
+            raise nothing_indexed(paths)
+        with border(paths), closed_on_error(sqlite3.connect(read_only_uri(paths), uri=True, isolation_level=None)) as db:
+            version = checked_version(db, paths)
+            if is_up_to_date(version):
                 return cls(paths, db)
             db.close()
         if not version:
-            raise _nothing_indexed(paths)
+            raise nothing_indexed(paths)
         cls.create(paths, paths.root.name).close()
         return cls.open(paths)
 
@@ -124,15 +132,18 @@ class Store:
     def commit(self, described: Sequence[DescribedPhoto], failed: Sequence[FailedPhoto], *, captioner: str) -> None:
         """Store a batch, whole or not at all.
 
-        New descriptions make a new generation and clear the failures of their photos; a failure leaves an older description as it is.
+        New descriptions make a new generation and clear the failures of their photos; a failure leaves an older description as it is, and a photo that comes
+        without a thumbnail leaves an older thumbnail. A description that came with its photo is noted as `GIVEN`, any other under `captioner`.
         """
         now = time_text(datetime.now(UTC))
-        with _border(self._paths), self._db:
+        with border(self._paths), self._db:
             for one in described:
-                self._write_thumbnail(one.photo.id, one.thumbnail)
+                if one.thumbnail is not None:
+                    self._write_thumbnail(one.photo.id, one.thumbnail)
             self._db.execute("BEGIN IMMEDIATE")
             for one in described:
-                self._put_description(self._put_photo(one.photo), one.description, clean(captioner), now)
+                by = GIVEN if one.photo.given is not None else clean(captioner)
+                self._put_description(self._put_photo(one.photo), one.description, by, now, has_thumbnail=one.thumbnail is not None)
             for bad in failed:
                 self._db.execute(_UPSERT_FAILURE, (self._put_photo(bad.photo), clean(bad.reason), now))
             if described:
@@ -140,7 +151,7 @@ class Store:
 
     def mark_stale(self) -> None:
         """Have every photo described again; what is there stays searchable until it is replaced."""
-        with _border(self._paths):
+        with border(self._paths):
             self._db.execute("UPDATE descriptions SET is_stale = 1")
 
     def is_described(self, photo_id: str, captioner: str) -> bool:
@@ -189,7 +200,7 @@ class Store:
         )
         [(n_failed,)] = self._all("SELECT COUNT(*) FROM failures")
         captioners = tuple(name for (name,) in self._all("SELECT DISTINCT captioner FROM descriptions ORDER BY captioner"))
-        with _border(self._paths):
+        with border(self._paths):
             times = {"oldest": time_of(oldest), "newest": time_of(newest), "last_indexed": time_of(last_indexed), "walked_at": time_of(meta.get("walked_at"))}
         return Summary(
             profile=meta["profile"],
@@ -207,7 +218,7 @@ class Store:
         query = f"SELECT photo, reason, attempts, failed_at, {_PHOTO} FROM failures JOIN photos ON photo = photos.rowid WHERE photo > ? AND photo <= ?"
         while page := self._all(f"{query} ORDER BY photo LIMIT {PAGE}", last, end):
             last = page[-1][0]
-            with _border(self._paths):
+            with border(self._paths):
                 failures = [Failure(photo_of(rest), reason, attempts, datetime.fromisoformat(when)) for _, reason, attempts, when, *rest in page]
             yield from failures
 
@@ -227,6 +238,30 @@ class Store:
             found |= self._page(wanted[start : start + PAGE])
         return {rowid: found[rowid] for rowid in wanted if rowid in found}
 
+    def photo(self, photo_id: str) -> StoredPhoto | None:
+        """The photo of that id, if it is described."""
+        return next(iter(self._page([rowid for (rowid,) in self._all("SELECT rowid FROM photos WHERE id = ?", id_text(photo_id))]).values()), None)
+
+    def provenance(self, photo_id: str) -> tuple[str, datetime] | None:
+        """Which captioner described the photo of that id, or `GIVEN`, and when; None if it is not described."""
+        rows = self._all("SELECT captioner, described_at FROM descriptions JOIN photos ON photo = photos.rowid WHERE id = ?", id_text(photo_id))
+        with border(self._paths):
+            return next(((captioner, datetime.fromisoformat(described_at)) for captioner, described_at in rows), None)
+
+    def ordered(self, by: OrderColumn, since: datetime | None, until: datetime | None, n: int) -> tuple[list[tuple[int, Any]], int]:
+        """The `n` photos taken in a period that come first by falling `by`, unknown last, each as its row and that value; and how many there are in all."""
+        taken, bounds = _taken(since, until)
+        described = f"FROM descriptions JOIN photos ON photo = photos.rowid WHERE {taken}"
+        [(n_photos,)] = self._all(f"SELECT COUNT(*) {described}", *bounds)
+        return self._all(f"SELECT photo, {by} {described} ORDER BY {by} DESC, photo LIMIT ?", *bounds, n), int(n_photos)
+
+    def values(self, by: OrderColumn, since: datetime | None, until: datetime | None, rowids: Sequence[int]) -> dict[int, Any]:
+        """The value of `by`, None where unknown, for those of the rows whose photo is described and was taken in a period."""
+        taken, bounds = _taken(since, until)
+        query = f"SELECT photo, {by} FROM descriptions JOIN photos ON photo = photos.rowid WHERE {taken} AND photo IN"
+        pages = [rowids[start : start + PAGE] for start in range(0, len(rowids), PAGE)]
+        return dict(row for page in pages for row in self._all(f"{query} ({', '.join('?' * len(page))})", *bounds, *page))
+
     def _page(self, rowids: Sequence[int]) -> dict[int, StoredPhoto]:
         """At most PAGE described photos, by ascending rowid."""
         among = f"photo IN ({', '.join('?' * len(rowids))})"
@@ -237,12 +272,12 @@ class Store:
         for rowid, *rest in self._all(f"SELECT photo, name, probability FROM labels WHERE {among} ORDER BY photo, rank", *rowids):
             labels.setdefault(rowid, []).append(Label(*rest))
         found = {}
-        query = f"SELECT photo, caption, logprob, {_PHOTO} FROM descriptions JOIN photos ON photo = photos.rowid WHERE {among} ORDER BY photo"
-        for rowid, caption, logprob, *rest in self._all(query, *rowids):
-            with _border(self._paths):
-                photo = photo_of(rest)
-            description = Description(caption, logprob, tuple(alternatives.get(rowid, ())), tuple(labels.get(rowid, ())))
-            found[rowid] = StoredPhoto(photo, description, thumbnail_path(self._paths, photo.id))
+        described = f"SELECT photo, caption, logprob, objects, has_thumbnail, {_PHOTO} FROM descriptions JOIN photos ON photo = photos.rowid"
+        for rowid, caption, logprob, objects, has_thumbnail, *rest in self._all(f"{described} WHERE {among} ORDER BY photo", *rowids):
+            with border(self._paths):
+                photo, things = photo_of(rest), objects_of(objects)
+            description = Description(caption, logprob, tuple(alternatives.get(rowid, ())), tuple(labels.get(rowid, ())), things)
+            found[rowid] = StoredPhoto(photo, description, thumbnail_path(self._paths, photo.id) if has_thumbnail else None)
         return found
 
     def _put_photo(self, photo: Photo) -> int:
@@ -250,11 +285,11 @@ class Store:
         (rowid,) = self._db.execute("SELECT rowid FROM photos WHERE id = ?", (id_text(photo.id),)).fetchone()
         return int(rowid)
 
-    def _put_description(self, rowid: int, description: Description, captioner: str, now: str) -> None:
+    def _put_description(self, rowid: int, description: Description, captioner: str, now: str, *, has_thumbnail: bool) -> None:
         for table in ("alternatives", "labels", "failures"):
             self._db.execute(f"DELETE FROM {table} WHERE photo = ?", (rowid,))
-        row = (rowid, clean(description.caption), description.logprob, captioner, now)
-        self._db.execute("INSERT OR REPLACE INTO descriptions (photo, caption, logprob, captioner, described_at) VALUES (?, ?, ?, ?, ?)", row)
+        row = (rowid, clean(description.caption), description.logprob, captioner, now, objects_text(description.objects), has_thumbnail)
+        self._db.execute(_UPSERT_DESCRIPTION, row)
         alternatives = [(rowid, rank, clean(one.caption), one.logprob) for rank, one in enumerate(description.alternatives)]
         self._db.executemany("INSERT INTO alternatives VALUES (?, ?, ?, ?)", alternatives)
         labels = [(rowid, rank, clean(one.name), one.probability) for rank, one in enumerate(description.labels)]
@@ -275,12 +310,12 @@ class Store:
         return dict(self._all("SELECT key, value FROM meta"))
 
     def _set_meta(self, **values: int | str) -> None:
-        with _border(self._paths), self._db:
+        with border(self._paths), self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
 
     def _all(self, query: str, *parameters: int | str) -> list[Any]:
-        with _border(self._paths):
+        with border(self._paths):
             return self._db.execute(query, parameters).fetchall()
 
 
@@ -290,83 +325,14 @@ def indexed_profiles(cache: Path) -> list[str]:
     return sorted(name for name in names if PROFILE_NAME.fullmatch(name))
 
 
+def _taken(since: datetime | None, until: datetime | None) -> tuple[str, list[str]]:
+    """A condition that holds for photos taken in a period, and what to bind to it; without a bound it holds for undated ones too."""
+    bounds = {"taken_at >= ?": since, "taken_at < ?": until}
+    given = {condition: time_text(bound) for condition, bound in bounds.items() if bound is not None}
+    return " AND ".join(given) or "TRUE", list(given.values())
+
+
 def thumbnail_path(paths: ProfilePaths, photo_id: str) -> Path:
     """Where the thumbnail of a photo lies: in one of 256 folders, under a name that its id cannot steer."""
     name = hashlib.sha256(id_text(photo_id).encode()).hexdigest()[:32]
     return paths.thumbnails / name[:2] / f"{name}.webp"
-
-
-def _writer_lock(paths: ProfilePaths) -> sqlite3.Connection:
-    """The right to write, held until the connection closes or the process ends in any way; SQLite's own file lock works alike on every system."""
-    with _closed_on_error(sqlite3.connect(paths.root / "writer.lock", timeout=0, isolation_level=None)) as lock:
-        try:
-            lock.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as err:
-            if err.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                raise
-            raise TryLaterError(f"{paths.root.name!r} is being indexed by another process: wait until it is done") from err
-    return lock
-
-
-def _bring_up_to_date(db: sqlite3.Connection, paths: ProfilePaths, profile: str) -> None:
-    version = _checked_version(db, paths)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA foreign_keys = ON")
-    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-        db.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number}; COMMIT;")
-    db.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", [("profile", profile), ("generation", 0), ("walk_complete", 0)])
-
-
-def _read_only_uri(paths: ProfilePaths) -> str:
-    # Where SQLite may not make its -shm file (a read-only disk), only a file declared unchanging can be read.
-    is_frozen = not os.access(paths.root, os.W_OK) and not paths.database.with_name(f"{paths.database.name}-wal").exists()
-    return f"{paths.database.absolute().as_uri()}?mode=ro{'&immutable=1' if is_frozen else ''}"
-
-
-def _checked_version(db: sqlite3.Connection, paths: ProfilePaths) -> int:
-    """The schema version; 0 for a file that nothing was written to yet. Raises StoreError for a foreign or a newer one."""
-    [(application,), (version,), (n_tables,)] = (
-        db.execute(query).fetchone() for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT COUNT(*) FROM sqlite_master")
-    )
-    name = paths.root.name
-    if not application and not version and not n_tables:
-        return 0
-    if application != APPLICATION_ID or version < 1:
-        raise StoreError(f"{str(paths.database)!r} was not written by igsearch: move it away, then run igsearch index {name}")
-    if version > len(MIGRATIONS):
-        raise StoreError(f"the store of {name!r} was written by a newer igsearch (schema {version}, known here: {len(MIGRATIONS)}): upgrade igsearch")
-    return int(version)
-
-
-def _nothing_indexed(paths: ProfilePaths) -> NotIndexedError:
-    return NotIndexedError(f"nothing is indexed under {paths.root.name!r}: run igsearch index {paths.root.name}")
-
-
-@contextmanager
-def _closed_on_error(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    with ExitStack() as undo:
-        undo.callback(db.close)
-        yield db
-        undo.pop_all()
-
-
-@contextmanager
-def _border(paths: ProfilePaths) -> Iterator[None]:
-    """The errors of SQLite and of the file system become ours; a row that cannot be read back (ValueError) means damage."""
-    try:
-        yield
-    except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
-        raise
-    except (sqlite3.Error, OSError, ValueError) as err:
-        raise _translated(err, paths) from err
-
-
-def _translated(err: Exception, paths: ProfilePaths) -> IgsearchError:
-    """A busy store, a disk that refuses, or a damaged file, told apart by SQLite's primary result code."""
-    name, code = paths.root.name, getattr(err, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return TryLaterError(f"the store of {name!r} is in use by another process: try again in a moment")
-    if isinstance(err, OSError) or code in REFUSALS:
-        why = err.strerror if isinstance(err, OSError) else err
-        return CacheError(f"the cache directory {str(paths.root)!r} cannot be used ({why}): make room, or choose another with --cache-dir")
-    return StoreError(f"the store of {name!r} is damaged ({err}): run igsearch remove {name}, then igsearch index {name}")

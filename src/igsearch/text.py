@@ -42,6 +42,11 @@ ANALYSERS: Mapping[str, Callable[[str], list[str]]] = MappingProxyType({"seed": 
 """The analysers by name. Top-level functions, because a pickled vectorizer refers to them by module and name."""
 
 
+def without_markers(text: str) -> str:
+    """A captioner's sentence without `<start>`, `<end>`, `<pad>` and `<unk>`, its words one blank apart."""
+    return " ".join(_MARKER.sub(" ", text[:MAX_CHARS]).split())
+
+
 def matching_spans(text: str, query: str, analyser: str = DEFAULT_ANALYSER) -> list[tuple[int, int]]:
     """Where in `text` the words stand that share a term with `query`: (start, end) offsets, ascending, end exclusive."""
     terms_of = ANALYSERS[analyser]

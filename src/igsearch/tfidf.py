@@ -110,9 +110,13 @@ class Index:
 
 
 def searched_text(description: Description, photo: Photo) -> str:  # noqa: ARG001 - what the source says of a photo is kept, and not searched yet
-    """What a photo is found by: its best caption, counted twice, the runners-up, and the labels. benchmarks/recall.py measures what each of them brings."""
+    """What a photo is found by: its best caption, counted twice, the runners-up, the labels, and the objects found in it.
+
+    benchmarks/recall.py measures what the first three bring. An object counts once, however many of it there are.
+    """
     runners_up = (one.caption for one in description.alternatives)
-    return " ".join([description.caption, description.caption, *runners_up, *(label.name for label in description.labels)])
+    labels, objects = (one.name for one in description.labels), (one.name for one in description.objects or ())
+    return " ".join([description.caption, description.caption, *runners_up, *labels, *objects])
 
 
 def fit(store: Store, paths: ProfilePaths, *, analyser: str = DEFAULT_ANALYSER, text_of: Callable[[Description, Photo], str] = searched_text) -> Index:
@@ -131,6 +135,11 @@ def fit(store: Store, paths: ProfilePaths, *, analyser: str = DEFAULT_ANALYSER, 
 def fit_texts(documents: Iterable[tuple[int, str]], *, analyser: str = DEFAULT_ANALYSER) -> Index:
     """An index of (rowid, text) in memory; nothing is written."""
     return _fitted(documents, analyser, generation=0)[1]
+
+
+def newest_folder(paths: ProfilePaths, *, analyser: str = DEFAULT_ANALYSER) -> Path | None:
+    """Where the index that `Index.load` reads lies, if there is one; a new fit never changes a folder, it makes another."""
+    return next(reversed(_published(paths.indexes / analyser)), None)
 
 
 def is_current(store: Store, paths: ProfilePaths, *, analyser: str = DEFAULT_ANALYSER) -> bool:

@@ -51,7 +51,7 @@ def test_indexing_reports_to_programs(igsearch: Igsearch, sample_photos: Path) -
     """With --json the report is one document on stdout; with -q stderr is empty."""
     done = igsearch("index", "sample", "--from", sample_photos, "--limit", "2", "--json", "-q")
     report = json.loads(done.stdout)
-    assert (done.code, done.stderr, report["photos"]) == (0, "", {"described": 2, "known": 0, "failed": 0, "searchable": 2})
+    assert (done.code, done.stderr, report["photos"]) == (0, "", {"described": 2, "given": 0, "known": 0, "failed": 0, "searchable": 2})
 
 
 def test_a_dry_run_lists_and_writes_nothing(igsearch: Igsearch, sample_photos: Path, tmp_path: Path) -> None:
@@ -253,7 +253,9 @@ def test_control_c_ends_cleanly_and_the_next_run_goes_on(igsearch: Igsearch, sam
         for photo in sample_photos.glob("*.jpg"):
             shutil.copy(photo, folder / f"{n:02}-{photo.name}")
     command = [sys.executable, "-m", "igsearch", "index", "many", "--from", str(folder), "--batch-size", "4"]
+    listened = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore Ctrl-C, and so would the command
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=os.environ)
+    signal.signal(signal.SIGINT, listened)
     database = next(iter(Path(os.environ["IGSEARCH_CACHE_DIR"]).glob("profiles/many/thumbnails")), None)
     deadline = time.monotonic() + 120
     while database is None and time.monotonic() < deadline:

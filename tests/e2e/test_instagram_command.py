@@ -24,6 +24,7 @@ from igsearch.paths import ProfilePaths
 from igsearch.store import Store
 from tests.conftest import REPOSITORY, Igsearch, Outcome
 from tests.fake_instagram import Answer, FakeInstagram, FakePost, FakeProfile, FakeSlide, Fault
+from tests.firefox import firefox_profile
 
 NOON = datetime(2024, 5, 31, 12, tzinfo=UTC)
 COOKIES = {"sessionid": "alice-is-here", "csrftoken": "token", "ds_user_id": "42"}
@@ -150,12 +151,12 @@ def test_a_second_run_asks_for_little(igsearch: Igsearch) -> None:
     """Nothing new: no picture is fetched again, and of the posts only those that tell which ones are pinned are asked for."""
     with FakeInstagram([FakeProfile("natgeo", posts(5))]) as instagram:
         first = index(igsearch, instagram, "natgeo", "--json", "-q")
-        assert counts(first) == {"described": 5, "known": 0, "failed": 0, "searchable": 5}
+        assert counts(first) == {"described": 5, "given": 0, "known": 0, "failed": 0, "searchable": 5}
         assert instagram.count("/api/graphql") == 5
         assert instagram.count("cdninstagram") == 5
         instagram.requests.clear()
         second = index(igsearch, instagram, "natgeo", "--json", "-q")
-        assert (second.code, counts(second)) == (0, {"described": 0, "known": 1, "failed": 0, "searchable": 5})
+        assert (second.code, counts(second)) == (0, {"described": 0, "given": 0, "known": 1, "failed": 0, "searchable": 5})
         assert instagram.count("/api/graphql") == 4
         assert instagram.count("cdninstagram") == 0
 
@@ -176,6 +177,20 @@ def test_a_session_that_instaloader_saved_is_used(igsearch: Igsearch) -> None:
         second = index(igsearch, instagram, "friend", "--login", "alice", "--json", "-q")
         assert (second.code, counts(second)["described"]) == (0, 0)
         assert sum(request.variable("username") == "friend" for request in instagram.requests) == 1
+
+
+def test_a_session_of_a_browser_is_used(igsearch: Igsearch, own_home: Path) -> None:
+    """With --cookies-from-browser, for whom one follows; one's own private profile, which nobody can follow, is one's own by the number in the cookies."""
+    friend = FakeProfile("friend", posts(1), is_private=True, followers=["alice"])
+    alices = FakeProfile("alice", [FakePost("Mine", [slide("boats")])], is_private=True)
+    firefox_profile(own_home / ".mozilla" / "firefox" / "x1y2.default", COOKIES | {"ds_user_id": alices.pk}, others=[("bank.example", "sessionid", "secret")])
+    with FakeInstagram([friend, alices], sessions={"alice": COOKIES["sessionid"]}) as instagram:
+        for name in ("friend", "alice"):
+            done = index(igsearch, instagram, name, "--cookies-from-browser", "firefox", "--json", "-q")
+            assert (done.code, done.stderr, counts(done)["described"]) == (0, "", 1)
+        asked = {value for request in instagram.requests for value in request.cookies.values()}
+        assert COOKIES["sessionid"] in asked
+        assert "secret" not in asked
 
 
 PROFILES = (
@@ -212,6 +227,22 @@ def test_an_expired_session_is_a_refusal(igsearch: Igsearch) -> None:
         check_refused(index(igsearch, instagram, "natgeo", "--login", "alice"), 3, "run `instaloader --login alice`")
 
 
+def test_an_expired_session_of_a_browser_is_a_refusal(igsearch: Igsearch, own_home: Path) -> None:
+    """Renewed where it came from; no session there, no browser there and two sessions at once are told apart before Instagram is asked."""
+    ask = ("natgeo", "--cookies-from-browser", "firefox")
+    with FakeInstagram(PROFILES, sessions={"alice": "another-session-by-now"}) as instagram:
+        check_refused(index(igsearch, instagram, *ask), 3, "could not find firefox cookies")
+        firefox_profile(own_home / ".mozilla" / "firefox" / "old", {"csrftoken": "token"})
+        check_refused(index(igsearch, instagram, *ask), 3, "nobody is logged in to Instagram in 'firefox'")
+        check_refused(index(igsearch, instagram, *ask, "--login", "alice"), 2, "only one of --login and --cookies-from-browser")
+        check_refused(index(igsearch, instagram, "natgeo", "--cookies-from-browser", "netscape"), 2, "there are brave, chrome")
+        assert not instagram.requests
+        firefox_profile(own_home / ".config" / "new", COOKIES)
+        check_refused(
+            index(igsearch, instagram, "natgeo", "--cookies-from-browser", f"firefox:{own_home / '.config' / 'new'}"), 3, "log in to instagram.com in firefox"
+        )
+
+
 def test_without_a_connection_there_is_one_line(igsearch: Igsearch) -> None:
     """Offline, indexing ends with exit code 4 and the advice to look at the network."""
     check_refused(igsearch("index", "natgeo"), 4, "check the network")
@@ -226,7 +257,7 @@ def test_being_told_to_wait_in_the_middle_keeps_what_was_done(igsearch: Igsearch
         listed = json.loads(igsearch("list", "--json").stdout)["profiles"]
         assert [(one["profile"], one["photos"]) for one in listed] == [("natgeo", 12)]
         rest = index(igsearch, instagram, "natgeo", "--login", "alice", "--json", "-q")
-        assert (rest.code, counts(rest)) == (0, {"described": 1, "known": 12, "failed": 0, "searchable": 13})
+        assert (rest.code, counts(rest)) == (0, {"described": 1, "given": 0, "known": 12, "failed": 0, "searchable": 13})
 
 
 def test_a_photo_that_is_not_served_is_described_once_it_is(igsearch: Igsearch) -> None:
@@ -234,7 +265,7 @@ def test_a_photo_that_is_not_served_is_described_once_it_is(igsearch: Igsearch) 
     profile = natgeotravel()
     with FakeInstagram([profile], faults=[Fault(profile.posts[1].file_name(1), Answer(status=404))]) as instagram:
         done = index(igsearch, instagram, "natgeotravel", "--json")
-        assert (done.code, counts(done)) == (1, {"described": 3, "known": 0, "failed": 1, "searchable": 3})
+        assert (done.code, counts(done)) == (1, {"described": 3, "given": 0, "known": 0, "failed": 1, "searchable": 3})
         [failure] = json.loads(done.stdout)["failures"]
         assert failure["permalink"] == "https://www.instagram.com/p/COne/"
         assert "404" in failure["error"]

@@ -66,7 +66,7 @@ def n_stored(cache: Path) -> int:
 Words = tuple[str, list[str], list[str], bytes]
 
 
-def contents(cache: Path) -> tuple[dict[str, Words], list[float]]:
+def contents(cache: Path) -> tuple[dict[str, Words], list[float | None]]:
     """By photo id the caption, the alternatives, the labels and the thumbnail; and all numbers of the descriptions in a row, in the order of the ids."""
     paths = ProfilePaths.of(cache, NAME)
     with Store.open(paths) as store:
@@ -125,7 +125,7 @@ def test_killed_again_and_again_it_ends_like_an_undisturbed_run(igsearch: Igsear
     assert (unfitted.code, unfitted.stdout, len(unfitted.stderr.splitlines())) == (5, "", 1)
     assert f"run igsearch index {NAME}" in unfitted.stderr
     rest = igsearch(*command, "--json", "-q")
-    assert (rest.code, json.loads(rest.stdout)["photos"]) == (0, {"described": 36 - before, "known": before, "failed": 0, "searchable": 36})
+    assert (rest.code, json.loads(rest.stdout)["photos"]) == (0, {"described": 36 - before, "given": 0, "known": before, "failed": 0, "searchable": 36})
     assert igsearch(*index_command(folder, undisturbed, batch_size=batch_size), "-q").code == 0
     check_alike(igsearch, cache, undisturbed)
 
@@ -143,6 +143,6 @@ def test_a_thousand_photos_survive_a_kill(igsearch: Igsearch, shared_data: Path,
     stored = n_stored(cache)
     assert 0 < stored < n_photos
     rest = igsearch(*command, "--json", "-q", timeout=900)
-    assert json.loads(rest.stdout)["photos"] == {"described": n_photos - stored, "known": stored, "failed": 0, "searchable": n_photos}
+    assert json.loads(rest.stdout)["photos"] == {"described": n_photos - stored, "given": 0, "known": stored, "failed": 0, "searchable": n_photos}
     assert igsearch(*index_command(folder, undisturbed, batch_size=16), "-q", timeout=900).code == 0
     check_alike(igsearch, cache, undisturbed)

@@ -87,6 +87,11 @@ def test_the_wheel_holds_the_package_and_its_checkpoint(contents: set[str]) -> N
     assert any(re.fullmatch(r"igsearch-.*\.dist-info/licenses/LICENSE", name) for name in contents)
 
 
+def test_the_wheel_holds_the_page_and_what_describes_the_server(contents: set[str]) -> None:
+    """`igsearch serve` reads both as files."""
+    assert {"igsearch/web/static/index.html", "igsearch/web/static/app.js", "igsearch/web/static/style.css", "igsearch/web/openapi.json"} <= contents
+
+
 def test_the_wheel_holds_nothing_else(contents: set[str]) -> None:
     """No tests, no training, no caches, no pictures of the repository."""
     strays = {name for name in contents if not re.match(r"igsearch/|igsearch-[^/]+\.dist-info/", name) or "__pycache__" in name or name.endswith(".pyc")}
@@ -105,16 +110,16 @@ def test_the_metadata_is_complete(wheel: Path) -> None:
 
     assert (found["Name"], found["License-Expression"], found["Requires-Python"]) == (["igsearch"], ["MIT"], [">=3.11"])
     assert found["Description-Content-Type"] == ["text/markdown"]
-    assert {"heif", "test", "lint", "train"} <= set(found["Provides-Extra"])
+    assert {"cookies", "hf", "test", "lint", "train"} <= set(found["Provides-Extra"])
     assert found["body"][0].lstrip().startswith("# igsearch")
     assert not any(" @ " in requirement for requirement in found["Requires-Dist"])
 
 
 def test_every_dependency_is_declared(wheel: Path) -> None:
-    """What the package imports, users get."""
+    """What the package imports, users get; where an extra brings it, they are told so when they need it."""
     declared = {re.split(r"[\s<>=!~;\[]", requirement)[0].lower() for requirement in metadata(wheel)["Requires-Dist"] if "extra ==" not in requirement}
-    names = {"PIL": "pillow", "sklearn": "scikit-learn"}
-    optional = {"pillow_heif"}
+    names = {"PIL": "pillow", "pillow_heif": "pillow-heif", "sklearn": "scikit-learn"}
+    optional = {"transformers", "huggingface_hub", "yt_dlp"}
 
     assert {names.get(name, name) for name in imported_libraries() - optional} <= declared
 

@@ -240,7 +240,7 @@ class FakeInstagram:
 
     def _posts_for_user(self, request: Request) -> answers.Json:
         profile = self.profiles[request.variable("username")]
-        may_see = not profile.is_private or self._user(request) in profile.followers
+        may_see = not profile.is_private or self._user(request) in {profile.username, *profile.followers}
         nodes = [answers.media_when_logged_in(post, profile) for post in profile.posts if may_see]
         return {"xdt_api__v1__feed__user_timeline_graphql_connection": answers.connection(nodes, after=request.variable("after"))}
 

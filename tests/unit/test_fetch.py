@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import struct
+import tempfile
+import tracemalloc
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -11,11 +16,13 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from igsearch import fetch
 from igsearch.errors import FetchError
 from igsearch.fetch import Fetcher
-from igsearch.records import Photo
+from igsearch.records import Description, Photo
 from tests.fake_instagram import Answer, FakeInstagram, FakePost, FakeProfile, FakeSlide, Fault, jpeg
 
 URL = "https://photos.example.org/a.jpg"
@@ -195,7 +202,7 @@ def test_an_address_of_instagram_is_good_until_it_expires(serve: Serve) -> None:
     server.profiles["natgeo"] = FakeProfile("natgeo", [post])
     assert get(post.url(1)) == jpeg()
     server.faults.append(Fault("_n.jpg", Answer(b"URL signature expired", 403)))
-    with pytest.raises(FetchError, match="may have expired; index the profile anew"):
+    with pytest.raises(FetchError, match="may have expired; igsearch index PROFILE, without --from"):
         get(post.url(1))
 
 
@@ -258,3 +265,153 @@ def test_a_photo_that_is_nowhere_is_told() -> None:
     """It should not happen, and is no crash if it does."""
     with Fetcher() as fetcher, pytest.raises(FetchError, match="neither a file nor an address"):
         fetcher.fetch(Photo("a"))
+
+
+def zipped(path: Path, *names: str, content: bytes = b"", method: int = zipfile.ZIP_STORED) -> Path:
+    """A ZIP file with these members; each holds `content`, or else its own name."""
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name in names:
+            archive.writestr(name, content or name.encode())
+    return path
+
+
+def member(path: Path, name: str) -> bytes:
+    """Fetch a member of a ZIP file."""
+    with Fetcher() as fetcher:
+        return fetcher.fetch(Photo("a", path=path, member=name))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED], ids=["stored", "deflated"])
+@pytest.mark.parametrize("name", ["media/posts/a.jpg", "../../../etc/passwd", "/etc/passwd", "C:\\a.jpg", "été.jpg"])
+def test_a_member_of_a_zip_file_is_read(tmp_path: Path, name: str, method: int) -> None:
+    """Under whatever name: it is looked up in the ZIP file, and never on the disk."""
+    assert member(zipped(tmp_path / "x.zip", "other", name, method=method), name) == name.encode()
+
+
+def patched(path: Path, old: bytes, new: bytes) -> None:
+    """Replace bytes of a file that must be there."""
+    data = path.read_bytes()
+    assert old in data
+    path.write_bytes(data.replace(old, new))
+
+
+def claiming(path: Path, size: int) -> None:
+    """Have a ZIP file claim another size for its only member, of 5 bytes."""
+    patched(path, struct.pack("<LL", 5, 5), struct.pack("<LL", 5, size))
+
+
+def bomb(path: Path) -> None:
+    """A member of 60 MB that takes 60 KB."""
+    zipped(path, "a.jpg", content=bytes(60 * 10**6), method=zipfile.ZIP_DEFLATED)
+
+
+def encrypted(path: Path) -> None:
+    """The flag that says so, in both headers."""
+    data = bytearray(path.read_bytes())
+    data[6] |= 1
+    data[data.index(b"PK\1\2") + 8] |= 1
+    path.write_bytes(data)
+
+
+def pipe(path: Path) -> None:
+    """A named pipe where the file was."""
+    path.unlink()
+    os.mkfifo(path)
+
+
+SPOILT_ZIPS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no-such-member": (lambda path: zipped(path, "b.jpg"), "holds no 'a.jpg'"),
+    "huge": (lambda path: claiming(path, 2**32 - 2), "larger than 64 MiB"),
+    "shorter-than-it-is": (lambda path: claiming(path, 3), "is damaged"),
+    "bomb": (bomb, "more than 100 times its size"),
+    "lzma": (lambda path: zipped(path, "a.jpg", method=zipfile.ZIP_LZMA), "packed in an unusual way"),
+    "encrypted": (encrypted, "is encrypted"),
+    "crc": (lambda path: patched(path, b"a.jpga.jpg", b"a.jpga.jpX"), "is damaged"),
+    "cut": (lambda path: path.write_bytes(path.read_bytes()[:-30]), "is damaged"),
+    "no-zip": (lambda path: path.write_bytes(b"hello"), "is damaged"),
+    "empty": (lambda path: path.write_bytes(b""), "is damaged"),
+    "missing": (Path.unlink, "No such file"),
+    "pipe": (pipe, "is not a file"),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILT_ZIPS)
+def test_what_is_wrong_with_a_zip_file_is_told(tmp_path: Path, spoil: str) -> None:
+    """In one line, without unpacking more than a photo can be."""
+    path = zipped(tmp_path / "x.zip", "a.jpg")
+    spoil_it, message = SPOILT_ZIPS[spoil]
+    spoil_it(path)
+    tracemalloc.start()
+    with pytest.raises(FetchError, match=message) as caught:
+        member(path, "a.jpg")
+    assert "\n" not in str(caught.value)
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
+
+
+@given(st.binary(max_size=200), st.integers(0, 200))
+@settings(max_examples=200)
+def test_a_garbled_zip_file_ends_in_an_error_or_in_bytes(noise: bytes, place: int) -> None:
+    """Whatever bytes are overwritten, nothing but FetchError comes out."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = zipped(Path(folder) / "x.zip", "a.jpg", "b.jpg")
+        data = bytearray(path.read_bytes())
+        data[place : place + len(noise)] = noise
+        path.write_bytes(data)
+        with contextlib.suppress(FetchError):
+            assert member(path, "a.jpg") == b"a.jpg"
+
+
+def test_several_threads_read_one_zip_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each gets its own member, also where there are more ZIP files than are kept open; and all are closed in the end."""
+    monkeypatch.setattr(fetch, "MAX_ARCHIVES", 2)
+    names = [f"{i}.jpg" for i in range(50)]
+    paths = [zipped(tmp_path / f"{i}.zip", *names, method=zipfile.ZIP_DEFLATED) for i in range(3)]
+    with Fetcher() as fetcher, ThreadPoolExecutor(4) as pool:
+        photos = [Photo(name, path=path, member=name) for name in names for path in paths]
+        assert list(pool.map(fetcher.fetch, photos)) == [photo.id.encode() for photo in photos]
+    for path in paths:
+        path.unlink()  # which Windows refuses for an open file
+
+
+DESCRIBED = Description("a cat", None)
+
+
+@pytest.mark.parametrize("trouble", [Answer(status=503), Answer(jpeg(), cut_after=100)], ids=["unavailable", "cut"])
+def test_for_a_photo_that_came_described_a_server_is_asked_once(serve: Serve, trouble: Answer) -> None:
+    """Its picture is no more than a thumbnail: no pauses, and a server that leaves one question unanswered is asked no other. Another server is."""
+    other = URL.replace("photos", "other")
+    server = serve({URL: trouble, other: jpeg()})
+    pauses: list[float] = []
+    with Fetcher(sleep=pauses.append) as fetcher:
+        for _ in range(3):
+            with pytest.raises(FetchError, match="photos"):
+                fetcher.fetch(Photo("a", url=URL, given=DESCRIBED))
+        assert fetcher.fetch(Photo("b", url=other, given=DESCRIBED)) == jpeg()
+    assert (len(server.requests), pauses) == (2, [])
+
+
+def test_a_refusal_says_nothing_of_the_servers_other_photos(serve: Serve) -> None:
+    """One deleted picture does not stop the thumbnails of the rest."""
+    serve({URL: Answer(status=404), URL.replace("a.jpg", "b.jpg"): jpeg()})
+    with Fetcher() as fetcher:
+        with pytest.raises(FetchError, match="404"):
+            fetcher.fetch(Photo("a", url=URL, given=DESCRIBED))
+        assert fetcher.fetch(Photo("b", url=URL.replace("a.jpg", "b.jpg"), given=DESCRIBED)) == jpeg()
+
+
+def test_offline_nothing_is_asked_for(serve: Serve, tmp_path: Path) -> None:
+    """Files are read all the same."""
+    server = serve({URL: jpeg()})
+    (tmp_path / "a.jpg").write_bytes(jpeg())
+    with Fetcher(offline=True) as fetcher:
+        with pytest.raises(FetchError, match="leave out --offline"):
+            fetcher.fetch(Photo("a", url=URL))
+        assert fetcher.fetch(Photo("a", path=tmp_path / "a.jpg")) == jpeg()
+    assert server.requests == []
+
+
+def test_where_only_the_post_is_known_its_address_is_told() -> None:
+    """A link to the post is no address of the picture."""
+    with Fetcher() as fetcher, pytest.raises(FetchError, match=r"neither a file nor an address: open https://www.instagram.com/p/CA/"):
+        fetcher.fetch(Photo("CA", shortcode="CA"))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from igsearch import formats
 from igsearch.errors import ImageError
-from igsearch.records import Description, FailedPhoto, Hit, Hypothesis, Label, Photo
+from igsearch.records import Description, DetectedObject, FailedPhoto, Hit, Hypothesis, Label, Photo
 from igsearch.store import Summary
 
 POST = Photo(
@@ -42,13 +42,14 @@ def hit(photo: Photo = POST, caption: str = DESCRIPTION.caption, **fields: objec
 
 def test_the_search_document_is_the_documented_contract() -> None:
     """Names, order, types and units of every key, for a photo of which everything is known."""
-    document = json.loads(formats.search_json([hit()], query="cat", profiles=["natgeo"], total=7))
+    document = json.loads(formats.search_json([hit()], query="cat", profiles=["natgeo"], total=7, remarks=["a remark"]))
 
     assert document == {
         "schema_version": 1,
         "query": "cat",
         "profiles": ["natgeo"],
         "total": 7,
+        "remarks": ["a remark"],
         "results": [
             {
                 "rank": 1,
@@ -60,6 +61,7 @@ def test_the_search_document_is_the_documented_contract() -> None:
                 "permalink": "https://www.instagram.com/p/CxYz/",
                 "url": "https://cdn.example/2.jpg?oe=66AA",
                 "path": None,
+                "member": None,
                 "thumbnail": "/cache/t.webp",
                 "shortcode": "CxYz",
                 "slide": 2,
@@ -82,7 +84,32 @@ def test_what_is_unknown_is_null_and_never_left_out() -> None:
     record = formats.hit_record(hit(Photo("a.jpg", path=Path("/pictures/a.jpg"))))
 
     assert list(record) == list(formats.HIT_FIELDS)
-    assert [key for key in record if record[key] is None] == ["permalink", "url", "shortcode", "taken_at", "likes", "post_text", "alt_text", "objects"]
+    assert [key for key in record if record[key] is None] == [
+        "permalink",
+        "url",
+        "member",
+        "shortcode",
+        "taken_at",
+        "likes",
+        "post_text",
+        "alt_text",
+        "objects",
+    ]
+
+
+def test_objects_and_what_a_description_came_without(tmp_path: Path) -> None:
+    """Objects as they were found, in one cell of a table; a photo of which there is no picture here has neither thumbnail nor path."""
+    objects = (DetectedObject("dog", 2, 0.91), DetectedObject("car"))
+    imported = Hit(1, 0.5, "natgeo", POST, Description("a dog", None, objects=objects), None)
+    record = formats.hit_record(imported)
+    [row] = csv.DictReader(io.StringIO("\n".join(formats.search_csv([imported]))))
+
+    assert record["objects"] == [{"name": "dog", "count": 2, "score": 0.91}, {"name": "car", "count": None, "score": None}]
+    assert (record["thumbnail"], row["objects"], row["thumbnail"]) == (None, "2 dog 0.910; car", "")
+    assert list(formats.search_paths([imported])) == []
+    packed = hit(Photo("a", path=tmp_path / "x.zip", member="a b.jpg"))
+    assert list(formats.search_paths([packed])) == ["/cache/t.webp"]
+    assert list(formats.search_urls([packed])) == [f"{(tmp_path / 'x.zip').as_uri()}#a%20b.jpg"]
 
 
 def test_jsonl_is_one_hit_a_line() -> None:
@@ -102,7 +129,7 @@ def is_harmless(text: str, allowed: str = "") -> bool:
 @given(st.text(st.characters(exclude_categories=())))
 def test_json_is_harmless_on_a_terminal_and_loses_nothing(text: str) -> None:
     """Escapes in the document stand for exactly what was there, and the raw bytes can be printed anywhere."""
-    document = formats.search_json([hit(caption=text)], query=text, profiles=[], total=1)
+    document = formats.search_json([hit(caption=text)], query=text, profiles=[], total=1, remarks=[text])
 
     assert json.loads(document)["query"] == json.loads(document)["results"][0]["caption"] == text
     assert is_harmless(document, "\n")
@@ -214,6 +241,7 @@ def test_the_caption_document_is_the_documented_contract() -> None:
                 "logprob": -4.25,
                 "alternatives": [{"caption": "a cat", "logprob": -5.5}],
                 "labels": [{"name": "tabby", "probability": 0.75}, {"name": "Egyptian cat", "probability": 0.125}],
+                "objects": None,
             },
             {"path": "b.txt", "error": "not a picture"},
         ],
@@ -232,7 +260,7 @@ def test_the_report_of_a_run_is_the_documented_contract() -> None:
         "profile": "natgeo",
         "source": "Instagram profile",
         "seconds": 2.0,
-        "photos": {"described": 9, "known": 1, "failed": 1, "searchable": 10},
+        "photos": {"described": 9, "given": 0, "known": 1, "failed": 1, "searchable": 10},
         "failures": [{"id": "CxYz_2", "permalink": "https://www.instagram.com/p/CxYz/", "url": "https://cdn.example/2.jpg?oe=66AA", "error": "HTTP 403"}],
     }
 

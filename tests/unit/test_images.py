@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import threading
 import zlib
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -101,21 +104,42 @@ def test_every_kind_of_picture_becomes_upright_rgb(data: Callable[[], bytes]) ->
     assert corner_colours(image) == [RED, GREEN, BLUE, WHITE]
 
 
-def test_heic_is_read_where_its_library_is_installed() -> None:
-    """`igsearch[heif]` adds HEIC without any other step."""
-    pillow_heif = pytest.importorskip("pillow_heif", reason="the extra igsearch[heif] is not installed")
+def heic(image: Image.Image, **options: object) -> bytes:
+    """`image` as phones save it: no multiple of the codec's block size, so that cropping counts too."""
     out = io.BytesIO()
-    pillow_heif.from_pillow(corners()).save(out, quality=95)
+    pillow_heif.from_pillow(image).save(out, quality=95, **options)
+    return out.getvalue()
 
-    assert corner_colours(images.decode(out.getvalue())) == [RED, GREEN, BLUE, WHITE]
+
+def test_heic_is_read() -> None:
+    """Phones write it, and Instagram's export holds it since 2024."""
+    image = images.decode(heic(corners((201, 151))))
+
+    assert (image.mode, image.size) == ("RGB", (201, 151))
+    assert corner_colours(image) == [RED, GREEN, BLUE, WHITE]
 
 
-def test_heic_without_its_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user with iPhone pictures learns what to install."""
-    monkeypatch.setattr(images, "_extra_formats", tuple)
+def test_a_sideways_heic_is_turned_once() -> None:
+    """Its library turns the picture itself; doing so again would put it on its side."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
 
-    with pytest.raises(ImageError, match=r"igsearch\[heif\]"):
-        images.decode(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    assert corner_colours(images.decode(heic(corners(), exif=exif.tobytes()))) == [BLUE, RED, WHITE, GREEN]
+
+
+def test_a_cut_off_heic_is_refused() -> None:
+    """With the one error that lets the run go on."""
+    with pytest.raises(ImageError, match="picture"):
+        images.decode(heic(photo())[:3000])
+
+
+def test_the_library_for_heic_waits_for_one() -> None:
+    """A folder of JPEGs is read without it."""
+    script = (
+        "import io, sys; from PIL import Image; from igsearch import images; out = io.BytesIO(); Image.new('RGB', (9, 9)).save(out, 'JPEG');"
+        "images.decode(out.getvalue()); assert 'pillow_heif' not in sys.modules"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 # What each EXIF orientation shows for the stored corners, written out from the standard's definition of "0th row" and "0th column".

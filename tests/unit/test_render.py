@@ -114,9 +114,19 @@ def test_pictures_are_left_out(hits: list[Hit], colours: Colours, wanted: bool) 
     assert "a bridge at night" in screen.shown
 
 
+def test_a_hit_that_never_had_a_thumbnail_is_shown_without(hits: list[Hit]) -> None:
+    """Its picture was gone when its caption came."""
+    screen = Screen()
+    render.search_table(screen, [replace(hits[0], thumbnail=None)], "cat")
+
+    assert "▀" not in screen.shown
+    assert "close up" in screen.shown
+
+
 @pytest.mark.parametrize("damage", [None, b"", b"RIFF no WebP"], ids=["missing", "empty", "damaged"])
 def test_a_lost_thumbnail_costs_only_itself(hits: list[Hit], damage: bytes | None) -> None:
     """The hit is shown without its picture."""
+    assert hits[0].thumbnail is not None
     hits[0].thumbnail.unlink() if damage is None else hits[0].thumbnail.write_bytes(damage)
     screen = Screen()
     render.search_table(screen, hits[:1], "cat")
@@ -299,3 +309,22 @@ def test_what_is_indexed(terminal: bool, snapshot: Snapshot) -> None:
     render.profiles_table(screen, [full, bare])
 
     snapshot.check(f"profiles-{'terminal.ansi' if terminal else 'pipe.txt'}", screen.shown)
+
+
+def test_a_narrow_terminal_shows_what_is_indexed_on_a_line_each() -> None:
+    """The days of the photos give way, so that where they come from need not be folded letter by letter."""
+    day = datetime(2024, 5, 1, tzinfo=UTC)
+    screen = Screen(60, colours=None)
+    render.profiles_table(screen, [Summary("natgeotravel", 12_345, 2, ("lite2",), day, day, day, True, day, "Instagram's export")])
+
+    assert re.sub(r"\x1b\[[0-9;]*m", "", screen.shown).splitlines()[1].split() == ["natgeotravel", "12,345", "2024-05-01", "Instagram's", "export"]
+
+
+@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "pipe"])
+def test_a_picture_in_a_zip_is_named_by_its_place_there(terminal: bool) -> None:
+    """The name of the ZIP alone would be the same for all of them."""
+    packed = Photo("media/a.jpg", path=Path("/me/export.zip"), member="media/a.jpg")
+    screen = Screen(120, terminal=terminal, colours=None)
+    render.search_table(screen, [Hit(1, 0.5, "me", packed, Description("a cat", -3.0), None)], "cat")
+
+    assert str(Path("/me/export.zip/media/a.jpg")) in screen.shown

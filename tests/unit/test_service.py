@@ -15,9 +15,9 @@ from PIL import Image
 
 from igsearch.errors import FetchError, RateLimitedError, UsageError
 from igsearch.paths import ProfilePaths
-from igsearch.records import Description, Hypothesis, Label, Photo
-from igsearch.searching import Search, search
-from igsearch.service import Event, IndexReport, Started, Stored, Walk, described_files, index_profile, preview
+from igsearch.records import Description, DetectedObject, Hypothesis, Label, Photo
+from igsearch.searching import Search, search, summaries
+from igsearch.service import Event, IndexReport, Started, Stored, Walk, described_files, index_profile, loader, preview
 from igsearch.store import Store
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ class Listed:
 class Naming:
     """A captioner that says a photo's colour as a word, and notes the batches it was given."""
 
-    def __init__(self, name: str = "naming") -> None:
-        self.name = name
+    def __init__(self, name: str = "naming", min_side: int | None = 1) -> None:
+        self.name, self.min_side = name, min_side
         self.batches: list[int] = []
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
@@ -109,6 +109,7 @@ def test_every_photo_is_described_and_can_be_found(tmp_path: Path) -> None:
     answer = search(tmp_path, "natgeo", Search("trees"))
     assert [hit.photo.id for hit in answer.hits] == ["p3"]
     assert answer.hits[0].matched == ("tree",)
+    assert [(one.profile, one.n_photos, one.source) for one in summaries(tmp_path)] == [("natgeo", 10, "list")]
 
 
 def test_events_tell_the_whole_run(tmp_path: Path) -> None:
@@ -350,3 +351,67 @@ def test_a_photo_is_found_by_what_was_nearly_said_of_it_and_by_its_labels(tmp_pa
     run(tmp_path, Listed(post(0), post(2)), describer=Richer())
     assert [hit.photo.id for hit in search(tmp_path, "natgeo", Search("boat")).hits] == ["p2", "p0"]
     assert {hit.photo.id for hit in search(tmp_path, "natgeo", Search("egyptian")).hits} == {"p0", "p2"}
+
+
+def described_post(age: int, caption: str, **changes: object) -> Photo:
+    """A photo that comes with a caption."""
+    return post(age, given=Description(caption, None, objects=(DetectedObject("surfboard", 2),)), **changes)
+
+
+def test_a_description_that_comes_along_is_taken_as_it_is(tmp_path: Path) -> None:
+    """It is stored, with a thumbnail, and found by caption and objects; the captioner sees only the photos without one; a second run does nothing."""
+    describer, source = Naming(), Listed(described_post(1, "a violin on a chair"), post(2))
+    report = run(tmp_path, source, describer=describer)
+    assert (report.n_described, report.n_given, describer.batches) == (2, 1, [1])
+    assert stored(tmp_path) == {"p1": "a violin on a chair", "p2": "a boat"}
+    for query in ("violins", "surfboard"):
+        [hit] = search(tmp_path, "natgeo", Search(query)).hits
+        assert (hit.photo.id, hit.description.logprob, hit.thumbnail is not None) == ("p1", None, True)
+    pictures = Pictures()
+    again = run(tmp_path, source, pictures)
+    assert (again.n_described, pictures.fetched) == (0, [])
+
+
+def test_a_picture_that_is_gone_costs_a_given_description_only_its_thumbnail(tmp_path: Path) -> None:
+    """A list of five years ago is searchable although every address in it is dead."""
+    report = run(tmp_path, Listed(*(described_post(age, "a violin") for age in range(3))), Pictures("p0", "p1"))
+    assert (report.n_described, report.n_failed) == (3, 0)
+    hits = search(tmp_path, "natgeo", Search("violin")).hits
+    assert sorted((hit.photo.id, hit.thumbnail is None) for hit in hits) == [("p0", True), ("p1", True), ("p2", False)]
+
+
+def test_recaption_describes_what_came_with_a_description(tmp_path: Path) -> None:
+    """Also after they were taken as they came; afterwards the captioner's own stand, and neither kind of run does anything."""
+    source = Listed(described_post(1, "a violin"), described_post(2, "a harp"))
+    run(tmp_path, source)
+    assert [photo.id for photo in preview(tmp_path, "natgeo", source, "naming", recaption=True)] == ["p1", "p2"]
+    assert run(tmp_path, source, recaption=True).n_described == 2
+    assert stored(tmp_path) == {"p1": "a cat", "p2": "a boat"}
+    assert run(tmp_path, source).n_described == run(tmp_path, source, recaption=True).n_described == 0
+    assert list(preview(tmp_path, "natgeo", source, "naming")) == []
+
+
+def test_what_came_with_a_description_is_described_where_it_comes_without_one(tmp_path: Path) -> None:
+    """A walk over Instagram after the import of an old list: the captioner looks at the photos themselves."""
+    run(tmp_path, Listed(described_post(1, "a violin")))
+    assert run(tmp_path, Listed(post(1))).n_described == 1
+    assert stored(tmp_path) == {"p1": "a cat"}
+
+
+@pytest.mark.parametrize(("min_side", "seen"), [(1, (800, 600)), (900, (1600, 1200)), (None, (3200, 2400))])
+def test_a_describer_says_how_much_of_a_large_photo_it_needs(min_side: int | None, seen: tuple[int, int]) -> None:
+    """A JPEG is read scaled down as far as it allows, and never below what a thumbnail takes."""
+    sizes = []
+
+    class Watching(Naming):
+        def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
+            sizes.append(image.size)
+            return super().prepare(image)
+
+    out = io.BytesIO()
+    Image.new("RGB", (3200, 2400)).save(out, "JPEG")
+    load = loader(lambda _: out.getvalue(), Watching(min_side=min_side))
+    load(Photo("p1"))
+    load(Photo("p2", given=Description("a given one", None)))
+
+    assert sizes == [seen]

@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from igsearch import schema
+from igsearch import database, schema
 from igsearch import store as store_module
 from igsearch.errors import CacheError, IgsearchError, NotIndexedError, StoreError, TryLaterError
 from igsearch.paths import ProfilePaths
-from igsearch.records import DescribedPhoto, Description, FailedPhoto, Hypothesis, Label, Photo
-from igsearch.store import PAGE, Store, indexed_profiles, thumbnail_path
+from igsearch.records import DescribedPhoto, Description, DetectedObject, FailedPhoto, Hypothesis, Label, Photo
+from igsearch.store import GIVEN, PAGE, Store, indexed_profiles, thumbnail_path
 
 NAME = "natgeo"
 CAPTIONER = "lite2"
@@ -36,6 +36,7 @@ PHOTOS = st.builds(
     id=st.text(min_size=1),
     url=st.none() | st.text(),
     path=st.none() | st.builds(Path, st.text(min_size=1)),
+    member=st.none() | st.text(),
     shortcode=st.none() | st.text(),
     slide=INTEGERS,
     n_slides=INTEGERS,
@@ -51,9 +52,10 @@ PHOTOS = st.builds(
 DESCRIPTIONS = st.builds(
     Description,
     caption=st.text(),
-    logprob=REALS,
+    logprob=st.none() | REALS,
     alternatives=st.lists(st.builds(Hypothesis, st.text(), REALS), max_size=5).map(tuple),
     labels=st.lists(st.builds(Label, st.text(), REALS), max_size=5).map(tuple),
+    objects=st.none() | st.lists(st.builds(DetectedObject, st.text(), st.none() | st.integers(), st.none() | REALS), max_size=3).map(tuple),
 )
 
 
@@ -86,7 +88,7 @@ def captions(store: Store) -> dict[str, str]:
 
 
 @settings(max_examples=30)
-@given(st.lists(st.builds(DescribedPhoto, PHOTOS, DESCRIPTIONS, st.binary(max_size=9)), max_size=4, unique_by=lambda one: one.photo.id))
+@given(st.lists(st.builds(DescribedPhoto, PHOTOS, DESCRIPTIONS, st.none() | st.binary(max_size=9)), max_size=4, unique_by=lambda one: one.photo.id))
 def test_what_goes_in_comes_out_equal(described: list[DescribedPhoto]) -> None:
     """Every field survives: any Unicode, NUL, microseconds, infinities; and so does the thumbnail."""
     with tempfile.TemporaryDirectory() as cache:
@@ -96,7 +98,7 @@ def test_what_goes_in_comes_out_equal(described: list[DescribedPhoto]) -> None:
         with Store.open(paths) as store:
             found = list(store.photos_by_rowid([rowid for rowid, _, _ in store.documents()]).values())
             assert [(one.photo, one.description) for one in found] == [(one.photo, one.description) for one in described]
-            assert [one.thumbnail.read_bytes() for one in found] == [one.thumbnail for one in described]
+            assert [one.thumbnail and one.thumbnail.read_bytes() for one in found] == [one.thumbnail for one in described]
 
 
 @settings(max_examples=30)
@@ -162,7 +164,27 @@ def test_describing_again_replaces_and_keeps_the_rowid(store: Store) -> None:
 
     assert {photo.id: rowid for rowid, _, photo in store.documents()} == before
     one = store.photos_by_rowid([before["a"]])[before["a"]]
+    assert one.thumbnail is not None
     assert (one.photo, one.description, one.thumbnail.read_bytes()) == (again.photo, again.description, b"new")
+
+
+def test_a_thumbnail_once_made_stays(store: Store) -> None:
+    """A photo whose address has died since is still shown."""
+    store.commit([dog("a"), replace(dog("b"), thumbnail=None)], [], captioner=CAPTIONER)
+    store.commit([replace(dog("a", "new"), thumbnail=None)], [], captioner=CAPTIONER)
+
+    one, other = store.photos_by_rowid([rowid for rowid, _, _ in store.documents()]).values()
+    assert one.thumbnail is not None
+    assert (one.description.caption, one.thumbnail.read_bytes()) == ("new", b"RIFFa")
+    assert other.thumbnail is None
+
+
+def test_a_description_that_came_along_is_nobodys(store: Store) -> None:
+    """It is noted as given whatever captioner the batch is of, and a captioner's own takes its place."""
+    store.commit([replace(dog("a"), photo=Photo("a", given=DOG)), dog("b")], [], captioner=CAPTIONER)
+    assert (store.is_described("a", GIVEN), store.is_described("a", CAPTIONER), store.is_described("b", GIVEN)) == (True, False, False)
+    store.commit([dog("a")], [], captioner=CAPTIONER)
+    assert (store.is_described("a", GIVEN), store.is_described("a", CAPTIONER)) == (False, True)
 
 
 def test_a_described_photo_is_known_by_its_captioner(store: Store) -> None:
@@ -467,6 +489,13 @@ def newer(path: Path) -> None:
     db.close()
 
 
+def odd_objects(path: Path) -> None:
+    """Objects that no igsearch wrote."""
+    with sqlite3.connect(path) as db:
+        db.execute("""UPDATE descriptions SET objects = '[{"name": "dog", "breed": "beagle"}]'""")
+    db.close()
+
+
 def no_tables(path: Path) -> None:
     """The marks are there, a table is not."""
     with sqlite3.connect(path) as db:
@@ -497,6 +526,7 @@ DAMAGES = {
     "no tables": (no_tables, "is damaged"),
     "odd date": (odd_date, "is damaged"),
     "odd bytes": (odd_bytes, "is damaged"),
+    "odd objects": (odd_objects, "is damaged"),
 }
 
 
@@ -532,14 +562,81 @@ def test_an_older_store_is_brought_up_to_date(paths: ProfilePaths, monkeypatch: 
     """Its photos stay; each migration is applied once."""
     with Store.create(paths, NAME) as store:
         store.commit([dog("a")], [], captioner=CAPTIONER)
-    monkeypatch.setattr(store_module, "MIGRATIONS", (*schema.MIGRATIONS, "ALTER TABLE photos ADD COLUMN rating REAL", "CREATE TABLE tags (name TEXT)"))
+    monkeypatch.setattr(database, "MIGRATIONS", (*schema.MIGRATIONS, "ALTER TABLE photos ADD COLUMN rating REAL", "CREATE TABLE tags (name TEXT)"))
     for _ in range(2):
         with Store.open(paths) if by_reader else Store.create(paths, NAME) as store:
             assert captions(store) == {"a": "a dog runs"}
 
     with sqlite3.connect(paths.database) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (3,)
+        assert db.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS) + 2,)
     db.close()
+
+
+VERSION_1 = """
+PRAGMA journal_mode = WAL;
+BEGIN;
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE photos (
+    rowid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, url TEXT, path TEXT, shortcode TEXT, slide INTEGER NOT NULL, n_slides INTEGER NOT NULL,
+    taken_at TEXT, is_video INTEGER NOT NULL, is_pinned INTEGER NOT NULL, likes INTEGER,
+    post_text TEXT, alt_text TEXT, location TEXT, hashtags TEXT NOT NULL
+);
+CREATE INDEX photos_by_time ON photos (taken_at);
+CREATE TABLE descriptions (
+    photo INTEGER PRIMARY KEY REFERENCES photos ON DELETE CASCADE,
+    caption TEXT NOT NULL, logprob REAL NOT NULL, captioner TEXT NOT NULL, described_at TEXT NOT NULL, is_stale INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE alternatives (
+    photo INTEGER NOT NULL REFERENCES photos ON DELETE CASCADE, rank INTEGER NOT NULL,
+    caption TEXT NOT NULL, logprob REAL NOT NULL, PRIMARY KEY (photo, rank)
+) WITHOUT ROWID;
+CREATE TABLE labels (
+    photo INTEGER NOT NULL REFERENCES photos ON DELETE CASCADE, rank INTEGER NOT NULL,
+    name TEXT NOT NULL, probability REAL NOT NULL, PRIMARY KEY (photo, rank)
+) WITHOUT ROWID;
+CREATE TABLE failures (
+    photo INTEGER PRIMARY KEY REFERENCES photos ON DELETE CASCADE, reason TEXT NOT NULL, attempts INTEGER NOT NULL, failed_at TEXT NOT NULL
+);
+PRAGMA application_id = 1768387429;
+PRAGMA user_version = 1;
+INSERT INTO meta VALUES ('profile', 'natgeo'), ('generation', 7), ('walk_complete', 1), ('source', 'folder of pictures');
+INSERT INTO photos VALUES
+    (3, 'a', NULL, '/p/a.jpg', 'a', 1, 2, '2021-04-05T10:11:12.000000+00:00', 0, 1, 5, 'text', 'alt', 'Paris', '["one"]'),
+    (4, 'b', 'u', NULL, NULL, 1, 1, NULL, 0, 0, NULL, NULL, NULL, NULL, '[]'),
+    (9, 'c', 'u', NULL, NULL, 1, 1, NULL, 0, 0, NULL, NULL, NULL, NULL, '[]');
+INSERT INTO descriptions VALUES
+    (3, 'a dog runs', -3.5, 'lite2', '2024-05-01T00:00:00.000000+00:00', 0), (9, 'a cat', -1.0, 'lite2', '2024-05-02T00:00:00.000000+00:00', 1);
+INSERT INTO alternatives VALUES (3, 0, 'a dog', -4.25);
+INSERT INTO labels VALUES (3, 0, 'beagle', 0.75);
+INSERT INTO failures VALUES (4, '404', 2, '2024-05-01T00:00:00.000000+00:00');
+COMMIT;
+"""
+"""What igsearch 0.1 leaves behind, as it made it."""
+
+
+@pytest.mark.parametrize("by_reader", [True, False], ids=["open", "create"])
+def test_a_store_of_version_1_keeps_all_it_knows(paths: ProfilePaths, by_reader: bool) -> None:
+    """Rows, rowids, generation and marks stay; what version 1 did not know is unknown; then everything new can be written."""
+    paths.root.mkdir(parents=True)
+    with sqlite3.connect(paths.database) as db:
+        db.executescript(VERSION_1)
+    db.close()
+    with Store.open(paths) if by_reader else Store.create(paths, NAME) as store:
+        found = store.photos_by_rowid([3, 4, 9])
+        assert list(found) == [3, 9]
+        taken_at = datetime(2021, 4, 5, 10, 11, 12, tzinfo=UTC)
+        details = {"post_text": "text", "alt_text": "alt", "location": "Paris", "hashtags": ("one",)}
+        expected = Photo("a", path=Path("/p/a.jpg"), shortcode="a", n_slides=2, taken_at=taken_at, is_pinned=True, likes=5, **details)  # type: ignore[arg-type]
+        description = Description("a dog runs", -3.5, (Hypothesis("a dog", -4.25),), (Label("beagle", 0.75),))
+        assert (found[3].photo, found[3].description, found[3].thumbnail) == (expected, description, thumbnail_path(paths, "a"))
+        assert [(one.photo.id, one.attempts) for one in store.failures()] == [("b", 2)]
+        assert (store.generation, store.walk_complete, store.source) == (7, True, "folder of pictures")
+        assert (store.is_described("a", "lite2"), store.is_described("c", "lite2")) == (True, False)
+    with Store.create(paths, NAME) as store:
+        new = DescribedPhoto(Photo("a", path=Path("/p/x.zip"), member="a.jpg"), Description("a dog", None, objects=(DetectedObject("dog", 2),)), None)
+        store.commit([new], [], captioner=CAPTIONER)
+        one = store.photos_by_rowid([3])[3]
+        assert (one.photo, one.description, one.thumbnail) == (new.photo, new.description, thumbnail_path(paths, "a"))
 
 
 def test_a_migration_that_fails_changes_nothing(paths: ProfilePaths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -547,7 +644,7 @@ def test_a_migration_that_fails_changes_nothing(paths: ProfilePaths, monkeypatch
     with Store.create(paths, NAME) as store:
         store.commit([dog("a")], [], captioner=CAPTIONER)
     with monkeypatch.context() as patch:
-        patch.setattr(store_module, "MIGRATIONS", (*schema.MIGRATIONS, "DELETE FROM descriptions; CREATE TABLE photos (id TEXT)"))
+        patch.setattr(database, "MIGRATIONS", (*schema.MIGRATIONS, "DELETE FROM descriptions; CREATE TABLE photos (id TEXT)"))
         with pytest.raises(IgsearchError):
             Store.create(paths, NAME)
 

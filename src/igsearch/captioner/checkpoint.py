@@ -7,15 +7,16 @@ import hmac
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from igsearch.captioner.config import CaptionerConfig
 from igsearch.captioner.vocabulary import Vocabulary
-from igsearch.errors import CheckpointError
+from igsearch.errors import CheckpointError, UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 WEIGHTS, CONFIG, VOCABULARY, SUMS = "model.safetensors", "config.json", "vocabulary.json", "SHA256SUMS"
 PARTS = (WEIGHTS, CONFIG, VOCABULARY)
@@ -29,6 +30,11 @@ class Checkpoint:
     vocabulary: Vocabulary
     weights: dict[str, Tensor]
     digest: str
+
+    @property
+    def is_half(self) -> bool:
+        """Whether the weights were rounded to 16 bits, so that there is nothing to lose by computing in as many."""
+        return all(weight.itemsize <= 2 for weight in self.weights.values())
 
 
 def packaged() -> Path:
@@ -58,26 +64,46 @@ def verify(folder: Path) -> dict[str, str]:
     return sums
 
 
-def load(folder: Path) -> Checkpoint:
-    """Verify, then read. Raises CheckpointError if a file is missing, altered, or does not fit the others."""
+def captioner_name(config: CaptionerConfig, digest: str, beam_size: int | None) -> str:
+    """What identifies a checkpoint and how it is searched, its own choice of a beam for None. Raises UsageError for a beam narrower than one."""
+    if beam_size is not None and beam_size < 1:
+        raise UsageError(f"a beam of {beam_size} holds nothing: use --beam-size 1 or more")
+    return f"{config.name}-{digest[:8]}-beam{beam_size or config.search.beam_size}"
+
+
+def read(folder: Path) -> tuple[CaptionerConfig, Vocabulary, str]:
+    """Verify all, then read all but the weights, of which there is the SHA-256. Raises as `load` does."""
     sums = verify(folder)
-    config = CaptionerConfig.from_json((folder / CONFIG).read_text(encoding="utf-8"))
-    vocabulary = Vocabulary.from_json((folder / VOCABULARY).read_text(encoding="utf-8"))
+    try:
+        config = CaptionerConfig.from_json((folder / CONFIG).read_text(encoding="utf-8"))
+        vocabulary = Vocabulary.from_json((folder / VOCABULARY).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as err:
+        raise CheckpointError(f"{folder} is not a checkpoint: its {CONFIG} or {VOCABULARY} is not readable text") from err
     if len(vocabulary) != config.decoder.vocabulary_size:
         raise CheckpointError(f"{folder}: the vocabulary has {len(vocabulary)} words, the network {config.decoder.vocabulary_size}")
+    return config, vocabulary, sums[WEIGHTS]
+
+
+def load(folder: Path) -> Checkpoint:
+    """Verify, then read. Raises CheckpointError if a file is missing, altered, or does not fit the others."""
+    from safetensors.torch import load_file  # which imports torch: what there is to know of a checkpoint is known without
+
+    config, vocabulary, digest = read(folder)
     try:
         weights = load_file(folder / WEIGHTS)
     except (SafetensorError, OSError) as err:
         raise CheckpointError(f"{folder / WEIGHTS} is not a safetensors file: {err}") from err
-    return Checkpoint(config, vocabulary, weights, sums[WEIGHTS])
+    return Checkpoint(config, vocabulary, weights, digest)
 
 
-def save(folder: Path, config: CaptionerConfig, vocabulary: Vocabulary, weights: dict[str, Tensor]) -> None:
-    """Write a checkpoint, weights as float16; the sums come last, so a folder without them is not a checkpoint."""
+def save(folder: Path, config: CaptionerConfig, vocabulary: Vocabulary, weights: dict[str, Tensor], *, half: bool = True) -> None:
+    """Write a checkpoint, weights as float16, or float32; the sums come last, so a folder without them is not a checkpoint."""
+    from safetensors.torch import save_file
+
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SUMS).unlink(missing_ok=True)
-    halves = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in weights.items()}
-    save_file(halves, folder / WEIGHTS)
+    rounded = {name: (tensor.half() if half else tensor.float()).detach().contiguous() for name, tensor in weights.items()}
+    save_file(rounded, folder / WEIGHTS)
     (folder / WEIGHTS).chmod(0o644)  # safetensors makes it readable for its owner alone
     (folder / CONFIG).write_text(config.to_json(), encoding="utf-8")
     (folder / VOCABULARY).write_text(vocabulary.to_json(), encoding="utf-8")

@@ -6,24 +6,13 @@ per photo (hypotheses, or captions in training), P grid cells, A annotation size
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-
-@dataclass(frozen=True, slots=True)
-class DecoderConfig:
-    """The sizes of a decoder. `annotation_dim` None: the grid is used as it comes; `deep_output`: equation 7 of the paper instead of one linear map."""
-
-    vocabulary_size: int
-    encoder_dim: int
-    attention_dim: int = 512
-    embed_dim: int = 512
-    decoder_dim: int = 512
-    annotation_dim: int | None = None
-    deep_output: bool = False
+if TYPE_CHECKING:
+    from igsearch.captioner.config import DecoderConfig
 
 
 class Annotations(NamedTuple):
@@ -87,6 +76,7 @@ class AttentionDecoder(nn.Module):
         self.init_h = nn.Linear(annotation_dim, config.decoder_dim)
         self.init_c = nn.Linear(annotation_dim, config.decoder_dim)
         self.f_beta = nn.Linear(config.decoder_dim, annotation_dim)
+        self.style = nn.Linear(annotation_dim, config.n_styles) if config.n_styles else None
         if config.deep_output:
             self.output_hidden = nn.Linear(config.decoder_dim, config.embed_dim)
             self.output_context = nn.Linear(annotation_dim, config.embed_dim, bias=False)
@@ -106,6 +96,12 @@ class AttentionDecoder(nn.Module):
         mean = annotations.values.mean(dim=1)
         hidden, cell = (linear(mean).unsqueeze(1).expand(-1, n_sentences, -1) for linear in (self.init_h, self.init_c))
         return State(hidden, cell)
+
+    def style_logprobs(self, annotations: Annotations, n_styles: int) -> Tensor:
+        """How likely a caption of each style is for a photo: log-probabilities (N, n_styles), zeros where the decoder does not weigh styles."""
+        if self.style is None:
+            return annotations.values.new_zeros(len(annotations.values), n_styles, dtype=torch.float32)
+        return torch.log_softmax(self.style(annotations.values.mean(dim=1)).float(), dim=1)
 
     def embed(self, words: Tensor) -> Tensor:
         """Word ids (…) to vectors (…, E)."""

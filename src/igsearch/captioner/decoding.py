@@ -65,16 +65,19 @@ def pick(values: Tensor, slots: Tensor) -> Tensor:
 
 
 def begin(decoder: AttentionDecoder, annotations: Annotations, *, starts: Sequence[int], beam_size: int) -> Beams:
-    """Every photo with `beam_size` slots, of which the first ones hold the start tokens, one each, and the others nothing yet."""
+    """Every photo with `beam_size` slots: the first ones hold the start tokens, the likeliest for the photo before others, and the rest nothing yet."""
     n_photos, device = len(annotations.values), annotations.values.device
     logprobs = torch.full((n_photos, beam_size), -math.inf, device=device)
-    logprobs[:, : len(starts)] = 0.0
-    words = torch.tensor([*starts, *[starts[0]] * beam_size][:beam_size], device=device)
+    words = torch.full((n_photos, beam_size), starts[0], device=device)
+    n_begun = min(len(starts), beam_size)
+    likelihoods, styles = decoder.style_logprobs(annotations, len(starts)).sort(dim=1, descending=True, stable=True)
+    logprobs[:, :n_begun] = likelihoods[:, :n_begun]
+    words[:, :n_begun] = torch.tensor(starts, device=device)[styles[:, :n_begun]]
     return Beams(
         photos=list(range(n_photos)),
         width=torch.full((n_photos,), beam_size, device=device),
         logprobs=logprobs,
-        words=words.expand(n_photos, -1),
+        words=words,
         state=decoder.start(annotations, beam_size),
         annotations=annotations,
         history=torch.empty(n_photos, beam_size, 0, dtype=torch.long, device=device),
@@ -137,9 +140,9 @@ def beam_search(
 ) -> list[list[Sentence]]:
     """Describe N photos: for each, its finished sentences, best first by `Sentence.score`.
 
-    The beam begins with the tokens `starts` (the first `beam_size` of them), whose continuations compete for its places.
-
-    At most `max_words` + 1 words are tried. A photo for which nothing ended gets its best unfinished sentence alone.
+    The beam begins with the tokens `starts`, whose continuations compete for its places; each brings the log-probability of its style for the photo. A beam
+    narrower than that begins with the likeliest ones. At most `max_words` + 1 words are tried. A photo for which nothing ended gets its best unfinished
+    sentence alone.
     """
     if not len(annotations.values):
         return []

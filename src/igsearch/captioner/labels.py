@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,10 @@ def imagenet_names() -> tuple[str, ...]:
     return tuple(AlexNet_Weights.IMAGENET1K_V1.meta["categories"])
 
 
-def top_labels(logits: Tensor, *, at_most: int = 5) -> list[tuple[Label, ...]]:
-    """Per row of logits (N, 1000) the likeliest labels, best first, those under 5 % left out."""
+def top_labels(logits: Tensor, *, at_most: int = 5, names: Sequence[str] | None = None) -> list[tuple[Label, ...]]:
+    """Per row of logits (N, 1000) the likeliest labels, best first, those under 5 % left out; `names` are the classes', ImageNet's unless given."""
     probabilities, classes = logits.float().softmax(dim=1).topk(at_most, dim=1)
-    names = imagenet_names()
+    names = names or imagenet_names()
     return [
         tuple(Label(names[c], p) for p, c in zip(row_p, row_c, strict=True) if p >= MIN_PROBABILITY)
         for row_p, row_c in zip(probabilities.tolist(), classes.tolist(), strict=True)

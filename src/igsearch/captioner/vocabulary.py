@@ -31,7 +31,7 @@ class Vocabulary:
         """Read a JSON list of words. Raises CheckpointError on anything else."""
         try:
             words = json.loads(text)
-        except ValueError as err:
+        except (ValueError, RecursionError) as err:
             raise CheckpointError(f"the vocabulary is not JSON: {err}") from err
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise CheckpointError("the vocabulary is not a JSON list of words")

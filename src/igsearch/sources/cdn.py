@@ -1,10 +1,10 @@
-"""What an address of Instagram's picture servers tells: which post it belongs to and until when it is valid."""
+"""What Instagram's addresses and ids tell: which post a picture belongs to, and until when its address is valid."""
 
 from __future__ import annotations
 
 import binascii
 import re
-from base64 import b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
@@ -15,15 +15,50 @@ HEX_TIME = re.compile(r"[0-9A-Fa-f]{1,9}")
 MEDIA_ID = re.compile(r"(\d{5,20})(?:_\d+)?")
 """A media id, with the owner's id behind it in the app's addresses."""
 
+POST_HOSTS = ("instagram.com", "www.instagram.com", "m.instagram.com")
+POST_PATH = re.compile(r"(?:/[A-Za-z0-9._]{1,30})?/(?:p|reel|reels|tv)/([A-Za-z0-9_-]{5,64})/?")
+SLIDE_NUMBER = re.compile(r"[1-9][0-9]?")
+MAX_SHORTCODE = 11
+"""Characters that a media id of 64 bits takes in base 64."""
+
 
 def shortcode_of(url: str) -> str | None:
     """The shortcode of the post, from the media id that `ig_cache_key` starts with in base64; None if the address is somebody else's or has none."""
     key = _parameter(url, "ig_cache_key").split(".")[0]
     try:
-        media_id = MEDIA_ID.fullmatch(b64decode(key + "=" * (-len(key) % 4)).decode("ascii"))
+        return shortcode_of_id(b64decode(key + "=" * (-len(key) % 4)).decode("ascii"))
     except (binascii.Error, ValueError):
         return None
-    return _shortcode(int(media_id[1])) if media_id and int(media_id[1]) < 2**64 else None
+
+
+def shortcode_of_id(media_id: str) -> str | None:
+    """The shortcode of the post with this media id, which may have its owner's behind it; None if it is no media id.
+
+    A shortcode is the number in base 64, with the letter A for zero.
+    """
+    match = MEDIA_ID.fullmatch(media_id)
+    if match is None or int(match[1]) >= 2**64:
+        return None
+    return urlsafe_b64encode(int(match[1]).to_bytes(9, "big")).decode().lstrip("A")
+
+
+def id_of_shortcode(shortcode: str) -> str | None:
+    """The media id of the post; None for what is no shortcode. Those of private posts are longer, and hold more than the id."""
+    try:
+        media_id = str(int.from_bytes(urlsafe_b64decode(shortcode[:MAX_SHORTCODE].rjust(MAX_SHORTCODE + 1, "A")), "big"))
+    except (binascii.Error, ValueError):
+        return None
+    return media_id if shortcode_of_id(media_id) == shortcode else None
+
+
+def post_at(url: str) -> tuple[str, int] | None:
+    """The shortcode and the slide that the address of a post names, as in `https://www.instagram.com/p/CD_ivppDsyP/?img_index=2`; None for any other."""
+    parts = _split(url)
+    match = POST_PATH.fullmatch(parts.path) if parts is not None and parts.hostname in POST_HOSTS else None
+    if parts is None or match is None:
+        return None
+    index = parse_qs(parts.query).get("img_index", ["1"])[0]
+    return match[1], int(index) if SLIDE_NUMBER.fullmatch(index) else 1
 
 
 def expires_at(url: str) -> datetime | None:
@@ -42,9 +77,10 @@ def without_signature(url: str) -> str:
     return f"{parts.netloc.lower()}{parts.path}" + (f"?{parts.query}" if parts.query else "")
 
 
-def _shortcode(media_id: int) -> str:
-    """A media id as Instagram writes it in addresses of posts: base 64, with the letter A for zero."""
-    return urlsafe_b64encode(media_id.to_bytes(9, "big")).decode().lstrip("A")
+def is_instagrams(url: str) -> bool:
+    """Whether it is an https address on one of Instagram's picture servers."""
+    parts = _split(url)
+    return parts is not None and parts.scheme == "https" and _is_instagrams(parts)
 
 
 def _parameter(url: str, name: str) -> str:

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from igsearch.errors import SourceError
+from igsearch.errors import SourceError, UsageError
 from igsearch.sources.folder import Folder
+from igsearch.sources.gallery_dl_folder import GalleryDlFolder, is_gallery_dl_folder
+from igsearch.sources.instagram_export import LIST, included, open_export
 from igsearch.sources.instaloader_folder import InstaloaderFolder, is_instaloader_folder
+from igsearch.sources.json_source import json_source
+from igsearch.sources.scraper_json import POSTS
 from igsearch.sources.url_list import STDIN, UrlList
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from igsearch.records import Source
-
-EXPORT_LISTS = ("media.json", *(f"{folder}/{name}.json" for folder in ("content", "media") for name in ("posts", "posts_[0-9]*")))
-"""The ends of the paths under which Instagram's export has listed the posts since 2018."""
-
-EXPORT_PAGES = ("content/posts_[0-9]*.html", "media/posts_[0-9]*.html")
-EXPORT = "Instagram's export of a profile"
-HTML_EXPORT = "Instagram's export in HTML"
 
 KINDS_OF_BYTES = {
     b"\xff\xd8\xff": "a single picture",
@@ -31,16 +25,29 @@ KINDS_OF_BYTES = {
     b"\xfd7zXZ": "a single packed file",
     b"\x1f\x8b": "a packed file",
     b"SQLite": "a database",
+    b"profile,id,caption,": "a table for spreadsheets",
+    b"rank,score,profile,": "a table for spreadsheets",
+    b"PK\3\4": "a ZIP file of something else than Instagram's export",
+    b"PK\5\6": "an empty ZIP file",
 }
 HEAD_BYTES = 2**16
 """Enough of a JSON file to see the keys of its first post."""
 
-WANTED = "a folder of pictures, a folder that instaloader made, or a text file with one path or address a line"
+PEEKED_FILES = 20
+BLANK = b"\xef\xbb\xbf \t\r\n"
+"""What may stand before a JSON document: the mark of UTF-8, and white space."""
+
+WANTED = "a folder of pictures or of a downloader, Instagram's own export, a JSON file of igsearch export, or a list with one path or address a line"
 
 
-def detect(given: str, profile: str) -> Source:
-    """The source of `profile` at a path, or on standard input for `-`. Raises SourceError for nothing there and for what is not read as photos."""
+def detect(given: str, profile: str, *, include: str | None = None) -> Source:
+    """The source of `profile` at a path, or on standard input for `-`; `include` names what else of Instagram's export than posts.
+
+    Raises SourceError for nothing there and for what is not read as photos, UsageError for an `include` that cannot be.
+    """
+    kinds = included(include or "")
     if given == STDIN:
+        _refuse(include, given)
         return UrlList(STDIN)
     try:
         path = Path(given).expanduser()
@@ -48,7 +55,14 @@ def detect(given: str, profile: str) -> Source:
     except (OSError, RuntimeError, ValueError) as err:
         reason = getattr(err, "strerror", None) or str(err)
         raise SourceError(f"{given!r} cannot be read ({reason}): give `igsearch index {profile} --from` {WANTED}") from err
-    what = _export_in(path) if path.is_dir() else _foreign(path) if path.is_file() else None
+    if (export := open_export(path, kinds)) is not None:
+        return export
+    _refuse(include, given)
+    if (match := LIST.search(path.absolute().as_posix())) is not None and match[1]:
+        raise SourceError(f"{given!r} is one list of Instagram's export, and names pictures beside it: give the whole export, its ZIP or its folder")
+    if (written := _written_by_a_tool(path, profile)) is not None:
+        return written
+    what = _foreign(path) if path.is_file() else None
     if what is not None:
         raise SourceError(f"{given!r} is {what}, which this version does not read: give `igsearch index {profile} --from` {WANTED}")
     if not path.is_dir():
@@ -56,35 +70,34 @@ def detect(given: str, profile: str) -> Source:
     return InstaloaderFolder(path) if is_instaloader_folder(path) else Folder(path)
 
 
-def _export_in(folder: Path) -> str | None:
-    """What a folder is if Instagram's export was unpacked there, or in a folder just below."""
-    found = (path.relative_to(folder).as_posix() for depth in ("", "*/", "*/*/") for end in (*EXPORT_LISTS, *EXPORT_PAGES) for path in folder.glob(depth + end))
-    return _export_among(found)
+def _refuse(include: str | None, given: str) -> None:
+    if include is not None:
+        raise UsageError(f"--include goes with Instagram's own export, which {given!r} is not: leave it out")
 
 
-def _export_among(names: Iterable[str]) -> str | None:
-    paths = [PurePosixPath(name) for name in names]
-    if any(path.match(end) for path in paths for end in EXPORT_LISTS):
-        return EXPORT
-    return HTML_EXPORT if any(path.match(end) for path in paths for end in EXPORT_PAGES) else None
+def _written_by_a_tool(path: Path, profile: str) -> Source | None:
+    """What igsearch, its prototype or a downloader wrote: a JSON file, or a folder with a description beside each file or one of them all."""
+    if path.is_file():
+        return json_source(path, profile) if _head(path).lstrip(BLANK).startswith((b"{", b"[")) else None
+    if not path.is_dir():
+        return None
+    if is_gallery_dl_folder(path):
+        return GalleryDlFolder(path)
+    files = (file for _, file in zip(range(PEEKED_FILES), path.glob("*.json"), strict=False) if file.is_file() and POSTS.encode() in _head(file))
+    return next(filter(None, (json_source(file, profile) for file in files)), None)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD_BYTES)
+    except OSError as err:
+        raise SourceError(f"{str(path)!r} cannot be read ({err.strerror}): check that you may read it") from err
 
 
 def _foreign(path: Path) -> str | None:
     """What a file is, if not a text with one path or address a line."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-        if head.startswith(b"PK\3\4"):
-            with zipfile.ZipFile(path) as archive:
-                return _export_among(archive.namelist()) or "a ZIP file"
-    except OSError as err:
-        raise SourceError(f"{str(path)!r} cannot be read ({err.strerror}): check that you may read it") from err
-    except zipfile.BadZipFile:
-        return "a damaged ZIP file"
-    return _foreign_bytes(head)
-
-
-def _foreign_bytes(head: bytes) -> str | None:
+    head = _head(path)
     if (kind := next((kind for magic, kind in KINDS_OF_BYTES.items() if head.startswith(magic)), None)) is not None:
         return kind
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
@@ -94,11 +107,9 @@ def _foreign_bytes(head: bytes) -> str | None:
 
 
 def _json_kind(text: bytes) -> str:
-    """Which of the known JSON files `text` begins."""
-    if b'"GraphImages"' in text:
-        return "metadata written by instagram-scraper"
+    """Which of the known JSON files `text` begins, of those that are not read."""
+    if b'"category"' in text and b'"media_id"' in text:
+        return "the description of a single file by gallery-dl"
     if b'"edge_media_to_caption"' in text or b'"iphone_struct"' in text or b'"shortcode"' in text:
         return "a single post of instaloader"
-    if b'"caption"' in text and b'"url"' in text:
-        return "a list of captioned photos" if text.startswith(b"[") else "a database of captioned photos"
-    return "a list of photo addresses in JSON" if text.startswith(b"[") and b'"url"' in text else "a JSON file"
+    return "a JSON file of another kind"

@@ -1,4 +1,4 @@
-"""A profile on Instagram, through instaloader: metadata only, anonymously or with the session that instaloader saved. The only importer of instaloader.
+"""A profile on Instagram, through instaloader: metadata only, anonymously or with a session of instaloader or a browser. The only importer of instaloader.
 
 Whatever instaloader raises is turned into igsearch's errors here. Read in its source (4.16), since it is not documented: `AbortDownloadException` is no
 InstaloaderException; what the retries could not mend arrives as a plain ConnectionException with the last failure as its cause, and only the text tells
@@ -15,7 +15,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -50,6 +50,7 @@ from igsearch.errors import (
     TryLaterError,
 )
 from igsearch.paths import profile_name
+from igsearch.sources.browser_cookies import browser_cookies
 from igsearch.sources.post import photos_of
 
 if TYPE_CHECKING:
@@ -81,6 +82,14 @@ UNEXPECTED = (ArithmeticError, AssertionError, AttributeError, LookupError, Type
 UPGRADE = "upgrade instaloader first (`pip install --upgrade instaloader`), which follows Instagram's changes"
 
 
+@dataclass(frozen=True, slots=True)
+class _Login:
+    """Whose session is used, as messages name it, and what renews it."""
+
+    who: str
+    renew: str
+
+
 class InstagramProfile:
     """The posts of a profile, newest first; pinned ones may come before and are marked. A post costs a request; logged in, twelve do."""
 
@@ -93,16 +102,21 @@ class InstagramProfile:
         profile: str,
         *,
         login: str | None = None,
+        browser: str | None = None,
         on_wait: Callable[[float], None] | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         """Ask nothing yet. `login` names a user whose session `instaloader --login` saved; names that cannot be are a UsageError.
 
+        `browser` names one in which somebody is logged in, and takes the place of `login`.
+
         `on_wait` is told the seconds before each wait for Instagram's rate limit. `sleep` does that wait and the short pauses between requests: `wait` of a
         threading.Event, for example, is cut short from another thread.
         """
         self._profile = profile_name(profile)
-        self._login = profile_name(login) if login else None
+        self._user = profile_name(login) if login else None
+        self._browser = browser
+        self._login = _Login(browser, f"log in to instagram.com in {browser}") if browser else _login_of(self._user) if self._user else None
         self._on_wait = on_wait
         self._sleep = sleep
         self.n_failed_posts = 0
@@ -113,13 +127,17 @@ class InstagramProfile:
         self.n_failed_posts = 0
         with closing(_Context(self._on_wait, self._sleep)) as context:
             if self._login:
-                context.load_session(self._login, saved_session(self._login))  # type: ignore[no-untyped-call]  # instaloader has no annotation there
+                cookies = browser_cookies(self._browser) if self._browser else saved_session(self._login.who)
+                context.load_session(self._login.who, cookies)  # type: ignore[no-untyped-call]  # instaloader has no annotation there
             yield from pinned_marked(self._posts(context))
 
     def _posts(self, context: InstaloaderContext) -> Iterator[list[Photo]]:
         """The photos of one post after another."""
         with self._border():
-            posts = Profile.from_username(context, self._profile).get_posts()
+            profile = Profile.from_username(context, self._profile)
+            if self._browser and context.user_id == str(profile.userid):
+                context.username = profile.username  # one's own private profile is shown to nobody of another name
+            posts = profile.get_posts()
         failures = 0
         while True:
             n_before = posts.total_index
@@ -220,10 +238,10 @@ def _is_older(photo: Photo, other: Photo) -> bool:
     return photo.taken_at is not None and other.taken_at is not None and photo.taken_at < other.taken_at
 
 
-def translated(err: Exception, profile: str, login: str | None) -> IgsearchError:
+def translated(err: Exception, profile: str, login: _Login | None) -> IgsearchError:
     """The error of ours for one of instaloader's or requests', with what the user can do about it."""
     if isinstance(err, PrivateProfileNotFollowedException):
-        return PrivateProfileError(f"profile {profile!r} is private and {login!r} does not follow it: log in as somebody who does")
+        return PrivateProfileError(f"profile {profile!r} is private and {_who(login)} does not follow it: log in as somebody who does")
     if isinstance(err, ProfileNotExistsException) and "seems to exist" not in str(err):
         return ProfileNotFoundError(f"Instagram has no profile {profile!r}: check the spelling; if it is right, {UPGRADE}")
     if isinstance(err, LoginRequiredException) and "private profile" in str(err):
@@ -233,7 +251,7 @@ def translated(err: Exception, profile: str, login: str | None) -> IgsearchError
     return _told_by_text(err, profile, login)
 
 
-def _told_by_text(err: Exception, profile: str, login: str | None) -> IgsearchError:
+def _told_by_text(err: Exception, profile: str, login: _Login | None) -> IgsearchError:
     """The error for an answer of which instaloader keeps nothing but the words."""
     text = " ".join(str(err).split())
     match = STATUS.search(text)
@@ -244,7 +262,7 @@ def _told_by_text(err: Exception, profile: str, login: str | None) -> IgsearchEr
     if "feedback_required" in text:
         return RateLimitedError(f"Instagram has blocked this for now, while reading {profile!r}: run the same command again tomorrow, for fewer photos")
     if "checkpoint_required" in text or "challenge_required" in text:
-        return LoginRequiredError(f"Instagram wants {login!r} to confirm something: open instagram.com in a browser, confirm, then {_log_in(login)}")
+        return LoginRequiredError(f"Instagram wants {_who(login)} to confirm something: open instagram.com in a browser, confirm, then {_log_in(login)}")
     if isinstance(err, LoginRequiredException | AbortDownloadException) or status in (401, 403) or (login and "did not contain the token" in text):
         return _login_needed(profile, login)
     if status is not None and status >= 500:
@@ -252,14 +270,22 @@ def _told_by_text(err: Exception, profile: str, login: str | None) -> IgsearchEr
     return SourceError(f"Instagram's answer about {profile!r} could not be understood ({text[:120]}): {UPGRADE}")
 
 
-def _login_needed(profile: str, login: str | None) -> AccessError:
+def _login_needed(profile: str, login: _Login | None) -> AccessError:
     if login:
-        return LoginRequiredError(f"Instagram no longer accepts the saved session of {login!r}: {_log_in(login)}")
+        return LoginRequiredError(f"Instagram no longer accepts the saved session of {_who(login)}: {_log_in(login)}")
     return LoginRequiredError(f"Instagram refuses to show {profile!r} to a visitor: {_log_in(None)}; if that does not help, upgrade instaloader")
 
 
-def _log_in(login: str | None) -> str:
-    return f"run `instaloader --login {login}`" if login else "run `instaloader --login USER` once, then add --login USER here"
+def _login_of(user: str) -> _Login:
+    return _Login(user, f"run `instaloader --login {user}`")
+
+
+def _who(login: _Login | None) -> str:
+    return repr(login.who) if login else "somebody logged in"
+
+
+def _log_in(login: _Login | None) -> str:
+    return login.renew if login else "run `instaloader --login USER` once, then add --login USER here, or add --cookies-from-browser BROWSER"
 
 
 def _causes(err: BaseException | None) -> Iterator[BaseException]:
@@ -287,11 +313,11 @@ def saved_session(login: str) -> dict[str, str]:
         with path.open("rb") as file:
             return _cookies(file)
     except FileNotFoundError as err:
-        raise LoginRequiredError(f"no session of {login!r} is saved on this machine: {_log_in(login)}") from err
+        raise LoginRequiredError(f"no session of {login!r} is saved on this machine: {_login_of(login).renew}") from err
     except OSError as err:
-        raise LoginRequiredError(f"the saved session {str(path)!r} cannot be read ({err.strerror}): {_log_in(login)}") from err
+        raise LoginRequiredError(f"the saved session {str(path)!r} cannot be read ({err.strerror}): {_login_of(login).renew}") from err
     except (pickle.UnpicklingError, EOFError, MemoryError, *UNEXPECTED) as err:
-        raise LoginRequiredError(f"{str(path)!r} is not a session that instaloader saved: delete it, then {_log_in(login)}") from err
+        raise LoginRequiredError(f"{str(path)!r} is not a session that instaloader saved: delete it, then {_login_of(login).renew}") from err
 
 
 def _cookies(file: BinaryIO) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ import torch
 
 from igsearch.captioner import checkpoint
 from igsearch.captioner.captioner import build
-from igsearch.captioner.config import CaptionerConfig, Preprocessing, Search
-from igsearch.captioner.decoder import AttentionDecoder, DecoderConfig
+from igsearch.captioner.config import CaptionerConfig, DecoderConfig, Preprocessing, Search
+from igsearch.captioner.decoder import AttentionDecoder
 from igsearch.captioner.encoder import EfficientNetLite
 from igsearch.captioner.vocabulary import Vocabulary
 from igsearch.errors import CheckpointError
@@ -95,6 +96,77 @@ def test_parts_that_are_summed_but_wrong_are_refused(folder: Path, part: str, co
     resummed(folder)
     with pytest.raises(CheckpointError, match=says):
         checkpoint.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value"),
+    [
+        ("preprocessing", "size", 10**9),
+        ("preprocessing", "size", "64"),
+        ("preprocessing", "size", True),
+        ("preprocessing", "mean", [0.5, 0.5]),
+        ("preprocessing", "mean", ["a", "b", "c"]),
+        ("preprocessing", "std", [0.5, 0.5, 0.0]),
+        ("preprocessing", "std", 0.5),
+        ("preprocessing", "interpolation", "magic"),
+        ("preprocessing", "interpolation", None),
+        ("preprocessing", "reducing_gap", 0.5),
+        ("preprocessing", "surprise", 1),
+        ("search", "starts", []),
+        ("search", "starts", [None]),
+        ("search", "beam_size", 0),
+        ("search", "beam_size", 10**6),
+        ("search", "max_words", 1e3),
+        ("search", "length_penalty", math.nan),
+        ("search", "length_penalty", 1e308),
+        ("decoder", "embed_dim", -4),
+        ("decoder", "decoder_dim", 10**18),
+        ("decoder", "annotation_dim", [4]),
+        (None, "grid", 0),
+        (None, "grid", 10**4),
+        (None, "encoder", 7),
+        (None, "name", None),
+        (None, "decoder", "large"),
+        (None, "search", []),
+    ],
+)
+def test_a_configuration_of_no_sense_is_refused(folder: Path, section: str | None, name: str, value: object) -> None:
+    """Each value that is of the wrong type, or so large or small that it means nothing, ends in one line and takes no memory."""
+    fields = json.loads(tiny_config().to_json())
+    (fields[section] if section else fields)[name] = value
+    (folder / checkpoint.CONFIG).write_text(json.dumps(fields))
+    resummed(folder)
+    with pytest.raises(CheckpointError, match=r"config\.json") as refused:
+        checkpoint.load(folder)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("part", [checkpoint.CONFIG, checkpoint.VOCABULARY])
+@pytest.mark.parametrize("content", [b"[" * 100_000, b"\xff\xfe", b'{"format_version": 1' + b"0" * 5000 + b"}"], ids=["deep", "not text", "huge number"])
+def test_hostile_text_is_refused(folder: Path, part: str, content: bytes) -> None:
+    """JSON that is nested 100,000 deep, no text at all, a number of 5000 digits."""
+    (folder / part).write_bytes(content)
+    resummed(folder)
+    with pytest.raises(CheckpointError):
+        checkpoint.load(folder)
+
+
+def test_weights_that_are_no_numbers_are_refused(folder: Path) -> None:
+    """One NaN among the weights is found before anything is described."""
+    loaded = checkpoint.load(folder)
+    loaded.weights["decoder.fc.bias"][0] = math.nan
+    with pytest.raises(CheckpointError, match="not numbers"):
+        build(loaded, torch.device("cpu"), torch.float32)
+
+
+@pytest.mark.parametrize(("half", "dtype"), [(True, torch.float16), (False, torch.float32)])
+def test_full_weights_are_computed_in_full(folder: Path, half: bool, dtype: torch.dtype) -> None:
+    """Only what was rounded to 16 bits may be computed in as many."""
+    loaded = checkpoint.load(folder)
+    checkpoint.save(folder, loaded.config, loaded.vocabulary, loaded.weights, half=half)
+    again = checkpoint.load(folder)
+    assert {weight.dtype for weight in again.weights.values()} == {dtype}
+    assert again.is_half is half
 
 
 def test_weights_of_other_shapes_are_refused(folder: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
-from igsearch.captioner.decoder import Annotations, AttentionDecoder, DecoderConfig
+from igsearch.captioner.config import DecoderConfig
+from igsearch.captioner.decoder import Annotations, AttentionDecoder
 from igsearch.captioner.decoding import Sentence, beam_search, best_continuations
 
 START, END, V = 3, 4, 5
@@ -168,3 +170,26 @@ def test_start_tokens_compete_for_one_beam() -> None:
         assert [one.logprob for one in group] == pytest.approx(expected, abs=1e-4)
     narrow = beam_search(decoder, decoder.annotate(maps), starts=[START, 0], end=END, beam_size=1)
     assert [one[0].ids for one in narrow] == [one[0].ids for one in search(decoder, maps, beam_size=1)]
+
+
+def test_a_beam_weighs_the_styles_of_its_start_tokens() -> None:
+    """Every sentence brings the log-probability of its start token's style for the photo, and a beam of one begins with the likelier one."""
+    torch.manual_seed(4)
+    config = DecoderConfig(V, encoder_dim=6, attention_dim=5, embed_dim=7, decoder_dim=8, annotation_dim=4)
+    decoder = AttentionDecoder(replace(config, n_styles=2)).eval()
+    with torch.no_grad():
+        decoder.get_parameter("style.weight").mul_(20)
+    plain = AttentionDecoder(config).eval()
+    plain.load_state_dict({name: tensor for name, tensor in decoder.state_dict().items() if not name.startswith("style.")})
+    annotations = decoder.annotate(photos(4, 8))
+    styles = decoder.style_logprobs(annotations, 2).detach()
+    assert torch.allclose(styles.exp().sum(dim=1), torch.ones(8))
+    assert set(styles.argmax(dim=1).tolist()) == {0, 1}
+    both = beam_search(decoder, annotations, starts=[START, 0], end=END, beam_size=2 * V**2, max_words=1)
+    alone = [beam_search(plain, annotations, starts=[start], end=END, beam_size=V**2, max_words=1) for start in (START, 0)]
+    for position, group in enumerate(both):
+        expected = [one.logprob + float(styles[position, style]) for style in (0, 1) for one in alone[style][position]]
+        assert [one.logprob for one in group] == pytest.approx(sorted(expected, reverse=True), abs=1e-3)
+    narrow = beam_search(decoder, annotations, starts=[START, 0], end=END, beam_size=1)
+    greedy = [beam_search(plain, annotations, starts=[start], end=END, beam_size=1) for start in (START, 0)]
+    assert [one[0].ids for one in narrow] == [greedy[style][position][0].ids for position, style in enumerate(styles.argmax(dim=1).tolist())]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from igsearch.sources import cdn
 
@@ -60,3 +62,43 @@ def test_the_expiry_is_told_by_oe(url: str, expiry: datetime | None) -> None:
 def test_what_stays_when_an_address_is_signed_anew(url: str, rest: str) -> None:
     """The file's name on Instagram's servers; anywhere else host, path and query, which may all matter."""
     assert cdn.without_signature(url) == rest
+
+
+@given(st.integers(10**4, 2**64 - 1).map(str))
+def test_a_posts_number_and_shortcode_lead_to_each_other(media_id: str) -> None:
+    """Base 64 either way; the owner's number behind it says nothing of the post."""
+    shortcode = cdn.shortcode_of_id(media_id)
+    assert shortcode is not None
+    assert cdn.id_of_shortcode(shortcode) == media_id
+    assert cdn.shortcode_of_id(f"{media_id}_787132") == shortcode
+
+
+@pytest.mark.parametrize("text", ["", "1234", "1" * 21, str(2**64), "12345x", "\u0661\u0662\u0663\u0664\u0665x", "12345_"])
+def test_what_is_no_number_of_a_post_has_no_shortcode(text: str) -> None:
+    """Too short, too long, or no number."""
+    assert cdn.shortcode_of_id(text) is None
+
+
+@given(st.text() | st.text("CDABab019-_", max_size=50))
+def test_what_is_no_shortcode_has_no_number(text: str) -> None:
+    """Nothing is taken for one that is not written exactly so."""
+    media_id = cdn.id_of_shortcode(text)
+    assert media_id is None or cdn.shortcode_of_id(media_id) == text
+
+
+@pytest.mark.parametrize(
+    ("url", "post"),
+    [
+        ("https://www.instagram.com/p/CD_ivppDsyP/", ("CD_ivppDsyP", 1)),
+        ("http://instagram.com/reel/CD_ivppDsyP", ("CD_ivppDsyP", 1)),
+        ("https://www.instagram.com/natgeo/p/CD_ivppDsyP/?img_index=3&igsh=x", ("CD_ivppDsyP", 3)),
+        ("https://www.instagram.com/p/CD_ivppDsyP/?img_index=-3", ("CD_ivppDsyP", 1)),
+        ("https://www.instagram.com/natgeo/", None),
+        ("https://www.instagram.com.example.org/p/CD_ivppDsyP/", None),
+        ("https://[broken/p/CD_ivppDsyP/", None),
+        (BLOG, None),
+    ],
+)
+def test_the_address_of_a_post_names_it_and_the_slide(url: str, post: tuple[str, int] | None) -> None:
+    """As Instagram's own buttons copy it."""
+    assert cdn.post_at(url) == post

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import lzma
 import os
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,15 +12,7 @@ import pytest
 from igsearch.errors import SourceError
 from igsearch.sources.detect import detect
 from tests.fake_instagram import jpeg
-
-EXPORT_PATHS = [
-    "media.json",
-    "content/posts_1.json",
-    "your_instagram_activity/content/posts_1.json",
-    "your_instagram_activity/media/posts_2.json",
-    "instagram-me-2025-01-01-abcdefgh/your_instagram_activity/media/posts_1.json",
-]
-EXPORT_IDS = ["2018", "2021", "2023", "2025", "inside-a-folder"]
+from tests.instagram_export import ERAS, export, unpacked, zipped
 
 
 def put(root: Path, name: str, content: bytes = b"x") -> Path:
@@ -29,14 +20,6 @@ def put(root: Path, name: str, content: bytes = b"x") -> Path:
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-    return path
-
-
-def archive(path: Path, *names: str) -> Path:
-    """A ZIP file with members of these names."""
-    with zipfile.ZipFile(path, "w") as file:
-        for name in names:
-            file.writestr(name, "[]")
     return path
 
 
@@ -77,38 +60,58 @@ def test_a_pipe_is_not_read_to_find_out(tmp_path: Path) -> None:
     assert detect(str(tmp_path / "pipe"), "me").name == "list of paths and addresses"
 
 
-@pytest.mark.parametrize("name", EXPORT_PATHS, ids=EXPORT_IDS)
 @pytest.mark.parametrize("packed", [True, False], ids=["zip", "unpacked"])
-def test_instagrams_export_is_recognised(tmp_path: Path, name: str, packed: bool) -> None:
-    """In every layout since 2018, packed and unpacked."""
-    if packed:
-        given = archive(tmp_path / "export.zip", name)
-    else:
-        put(tmp_path, name)
-        put(tmp_path, "media/posts/202001/a.jpg")
-        given = tmp_path
-    with pytest.raises(SourceError, match="is Instagram's export of a profile, which this version does not read"):
-        detect(str(given), "me")
+@pytest.mark.parametrize("era", ERAS)
+def test_instagrams_export(tmp_path: Path, era: str, packed: bool) -> None:
+    """In every layout since 2018, packed and unpacked, before its folder is taken for one of pictures."""
+    files = export(era, {"a.jpg": b"x"})
+    given = zipped(tmp_path / "export.zip", files) if packed else unpacked(tmp_path, files)
+    assert detect(str(given), "me").name == "Instagram's export"
 
 
-def test_an_html_export_is_recognised(tmp_path: Path) -> None:
-    """The commonest mistake in asking Instagram for one's data."""
-    given = archive(tmp_path / "export.zip", "your_instagram_activity/media/posts_1.html", "media/posts/202001/a.jpg")
-    with pytest.raises(SourceError, match="is Instagram's export in HTML"):
-        detect(str(given), "me")
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        pytest.param(b'{"GraphImages": [{"id": "12345", "display_url": "https://e.org/1.jpg"}]}', "metadata of instagram-scraper", id="instagram-scraper"),
+        pytest.param(b'[{"id": "1", "url": "https://e.org/1.jpg"}]', "list of photo addresses in JSON", id="addresses"),
+        pytest.param(b'\xef\xbb\xbf [{"id": "1", "url": "https://e.org/1.jpg", "caption": "c"}]', "list of captioned photos", id="captions"),
+        pytest.param(b'{"natgeo": [{"id": "1", "caption": "c", "yolo_objects": ""}]}', "database of captioned photos", id="database"),
+        pytest.param(b'{"profile": "natgeo", "id": "a", "caption": "c"}\n', "list of captioned photos", id="exported"),
+    ],
+)
+def test_json_that_lists_photos(tmp_path: Path, content: bytes, name: str) -> None:
+    """Recognised by what it holds, under any name."""
+    source = detect(str(put(tmp_path, "given", content)), "natgeo")
+    assert source.name == name
+    assert len(list(source.photos())) == 1
+
+
+def test_a_folder_of_instagram_scraper(tmp_path: Path) -> None:
+    """Pictures with the metadata among them, from which their posts are known."""
+    put(tmp_path, "1_n.jpg")
+    put(tmp_path, "natgeo.json", b'{"GraphImages": [{"id": "12345", "shortcode": "CA", "display_url": "https://e.org/1_n.jpg"}]}')
+    source = detect(str(tmp_path), "natgeo")
+    assert source.name == "metadata of instagram-scraper"
+    assert [(photo.shortcode, photo.path) for photo in source.photos()] == [("CA", tmp_path / "1_n.jpg")]
+
+
+def test_a_folder_of_gallery_dl(tmp_path: Path) -> None:
+    """Its descriptions are no posts of instaloader, although they have a shortcode."""
+    put(tmp_path, "natgeo/1.jpg")
+    put(tmp_path, "natgeo/1.jpg.json", b'{"category": "instagram", "media_id": "1", "post_shortcode": "CA", "shortcode": "CA"}')
+    source = detect(str(tmp_path), "natgeo")
+    assert source.name == "gallery-dl download folder"
+    assert [photo.shortcode for photo in source.photos()] == ["CA"]
 
 
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        pytest.param(b'{"GraphImages": [{"id": "1"}]}', "instagram-scraper", id="instagram-scraper"),
-        pytest.param(b'[{"id": "1", "url": "https://cdn/1.jpg"}]', "a list of photo addresses in JSON", id="addresses"),
-        pytest.param(b'\xef\xbb\xbf [{"id": "1", "url": "u", "caption": "c"}]', "a list of captioned photos", id="captions"),
-        pytest.param(b'{"natgeo": [{"url": "u", "caption": "c", "yolo_objects": ""}]}', "a database of captioned photos", id="database"),
         pytest.param(b'{"node": {"shortcode": "CA"}}', "a single post", id="post"),
-        pytest.param(b"[1, 2]", "a JSON file", id="other-json"),
+        pytest.param(b'{"category": "instagram", "media_id": "1", "shortcode": "CA"}', "a single file by gallery-dl", id="gallery-dl"),
+        pytest.param(b"[1, 2]", "a JSON file of another kind", id="other-json"),
+        pytest.param(b"profile,id,caption,logprob\n", "a table for spreadsheets", id="csv"),
         pytest.param(jpeg(), "a single picture", id="picture"),
-        pytest.param(b"PK\3\4broken", "a damaged ZIP file", id="damaged-zip"),
         pytest.param(b"\0\1\2", "a file of another kind", id="binary"),
     ],
 )
@@ -123,8 +126,8 @@ def test_other_files_are_named(tmp_path: Path, content: bytes, what: str) -> Non
 
 def test_a_zip_of_something_else_is_named(tmp_path: Path) -> None:
     """It is not taken for an export."""
-    with pytest.raises(SourceError, match="is a ZIP file"):
-        detect(str(archive(tmp_path / "x.zip", "ads/posts_viewed.json", "a.jpg")), "me")
+    with pytest.raises(SourceError, match="is a ZIP file of something else"):
+        detect(str(zipped(tmp_path / "x.zip", {"ads/posts_viewed.json": b"[]", "a.jpg": b"x"})), "me")
 
 
 @pytest.mark.parametrize(

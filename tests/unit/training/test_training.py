@@ -20,12 +20,17 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from igsearch.captioner.captioner import Captioner
-from igsearch.captioner.decoder import AttentionDecoder, DecoderConfig
+from igsearch.captioner.config import DecoderConfig
+from igsearch.captioner.decoder import AttentionDecoder
+from training import styles
+from training.backbone import pretrained_lite2
 from training.batches import MAX_WORDS, Batch, CachedSet
 from training.data import Example
-from training.run import AveragedWeights, Run, load_run
+from training.finetune import learning_parts, upper
+from training.run import AveragedWeights, Run, load_run, mixture
 from training.self_critical import as_batch, policy_loss, ramp, sample, word_lists
 from training.sets import SETS
+from training.sweep import parse_mixture
 from training.train import cosine, teacher_forced
 from training.validation import sentences
 
@@ -206,7 +211,7 @@ def run(module: str, *arguments: str | Path, **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which everything was run once: `data`, `cache`, the runs `xe`, `tuned` and `rl`, and the `checkpoint` made of the last."""
+    """A folder in which everything was run once: `data`, `cache`, the runs `xe`, `tuned` and `rl`, and the `checkpoint` made of the last two."""
     folder = tmp_path_factory.mktemp("training")
     data, cache = ("--data", folder / "data"), ("--cache", folder / "cache")
     make_sets(folder / "data")
@@ -214,10 +219,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sizes = ("--annotation-dim", "16", "--attention-dim", "8", "--embed-dim", "16", "--decoder-dim", "24")
     run("train", *data, *cache, "--out", folder / "xe", "--epochs", "2", "--batch-size", "8", "--min-count", "1", "--lr", "0.02", "--ema", "0.5", *sizes)
     run("train", *data, *cache, "--out", folder / "tuned", "--init", folder / "xe" / "best.pt", "--epochs", "1", "--batch-size", "24", "--finetune")
-    run(
-        "self_critical", *data, *cache, "--out", folder / "rl", "--init", folder / "tuned" / "best.pt", "--epochs", "1", "--batch-size", "4", "--web-batch", "4"
-    )
-    run("export", folder / "rl" / "best.pt", "--out", folder / "checkpoint", "--name", "shapes")
+    batches = ("--batch-size", "4", "--web-batch", "4")
+    run("self_critical", *data, *cache, "--out", folder / "rl", "--init", folder / "tuned" / "best.pt", "--epochs", "1", *batches, "--finetune")
+    run("export", folder / "tuned" / "best.pt", folder / "rl" / "best.pt", *data, *cache, "--out", folder / "checkpoint", "--name", "shapes")
     return folder
 
 
@@ -246,12 +250,14 @@ def test_cross_entropy_falls(trained: Path) -> None:
 
 
 def test_only_finetuning_changes_the_encoder(trained: Path) -> None:
-    """Without --finetune the encoder is saved as it came; with it stages 6 and up have changed and those below have not; self-critical training keeps that."""
+    """Without --finetune the encoder is saved as it came; with it the pointwise convolutions of stages 6 and up have changed, and nothing else."""
+    imagenet = pretrained_lite2().state_dict()
     plain, tuned, rewarded = (load_run(trained / name / "best.pt")["encoder"] for name in ("xe", "tuned", "rl"))
-    changed = {name for name, tensor in tuned.items() if not torch.equal(tensor, plain[name])}
-    assert changed
-    assert all(name.startswith(("stages.5.", "stages.6.", "head.")) for name in changed)
-    assert all(torch.equal(tensor, tuned[name]) for name, tensor in rewarded.items())
+    assert all(torch.equal(tensor, imagenet[name]) for name, tensor in plain.items())
+    for before, after in ((plain, tuned), (tuned, rewarded)):
+        changed = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
+        assert changed
+        assert all(name.startswith(("stages.5.", "stages.6.", "head.")) and "depthwise" not in name for name in changed)
 
 
 def test_training_on_with_a_frozen_encoder_keeps_that_encoder(trained: Path, tmp_path: Path) -> None:
@@ -273,6 +279,63 @@ def test_a_run_records_what_it_depends_on(trained: Path, name: str) -> None:
     assert record["versions"]["torch"] == torch.__version__
 
 
+def test_the_fast_upper_stages_are_the_encoders_own() -> None:
+    """What fine-tuning runs gives the feature map of `EfficientNetLite.upper`, and the gradients that autograd finds through it."""
+    torch.manual_seed(0)
+    encoder = pretrained_lite2().requires_grad_(False)
+    for part in learning_parts(encoder):
+        part.requires_grad_(True)
+    learning = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
+    features = torch.rand(2, 120, 5, 5)
+    gradients = [torch.autograd.grad(feature_map.square().mean(), learning) for feature_map in (encoder.upper(features), upper(encoder, features))]
+    assert torch.allclose(encoder.upper(features), upper(encoder, features), atol=1e-4)
+    assert all(torch.allclose(ours, theirs, rtol=1e-3, atol=1e-5) for ours, theirs in zip(*gradients, strict=True))
+
+
+def test_a_mixture_is_the_mean_of_its_runs(trained: Path) -> None:
+    """Weights are averaged, a run that counts twice twice; words and sizes are the first run's."""
+    tuned, rewarded = (load_run(trained / name / "best.pt") for name in ("tuned", "rl"))
+    files = parse_mixture(f"{trained / 'tuned' / 'best.pt'}:2+{trained / 'rl' / 'best.pt'}")
+    mixed = mixture([load_run(file) for file in files])
+    for part in ("encoder", "decoder"):
+        for name, tensor in mixed[part].items():
+            assert torch.allclose(tensor, (2 * tuned[part][name] + rewarded[part][name]) / 3, atol=1e-6)
+    assert (mixed["words"], mixed["config"]) == (tuned["words"], tuned["config"])
+
+
+@pytest.mark.parametrize("n_sets", [2, 3])
+def test_styles_are_told_apart_however_many_photos_a_set_has(n_sets: int) -> None:
+    """Of sets that lie apart, each point's likeliest style is its own set's; a set of ten times as many photos is not likelier for a point between two."""
+    generator = torch.Generator().manual_seed(0)
+    centres = 20 * torch.eye(n_sets, 6)
+    means = [centre + torch.randn(400 if position else 40, 6, generator=generator) for position, centre in enumerate(centres)]
+    weight, bias = styles.fit(means)
+    assert weight.shape == (n_sets, 6)
+    for position, mean in enumerate(means):
+        assert bool(((mean @ weight.T + bias).argmax(1) == position).all())
+    between = ((centres[0] + centres[1]) / 2 @ weight.T + bias).softmax(0)
+    assert float(between[0]) == pytest.approx(float(between[1]), abs=0.2)
+
+
+def test_the_exported_decoder_weighs_styles(trained: Path) -> None:
+    """Its configuration says so, and the captioner that loads it has a style for each start token."""
+    captioner = Captioner(trained / "checkpoint", device="cpu", precision=torch.float32)
+    assert captioner.config.decoder.n_styles == len(captioner.config.search.starts) == 2
+    assert captioner.decoder.get_parameter("style.weight").shape == (2, 16)
+
+
+def test_a_sweep_scores_every_combination(trained: Path, tmp_path: Path) -> None:
+    """One line for each mixture, choice of start tokens and length penalty."""
+    runs = [f"{trained / 'rl' / 'best.pt'}", f"{trained / 'tuned' / 'best.pt'}+{trained / 'rl' / 'best.pt'}:3"]
+    out = tmp_path / "sweep.jsonl"
+    settings = ("--starts", "human", "both", "--length-penalty", "0", "1", "--beam-size", "2", "--styles", "--json", out)
+    run("sweep", *runs, "--data", trained / "data", "--cache", trained / "cache", *settings)
+    lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    expected = [(mix, starts, penalty) for mix in runs for starts in ("human", "both") for penalty in (0.0, 1.0)]
+    assert [(line["mixture"], line["starts"], line["length_penalty"]) for line in lines] == expected
+    assert all(math.isfinite(line[name]["CIDEr"]) for line in lines for name in ("flickr8k-val", "web-photos-val"))
+
+
 def test_the_exported_checkpoint_describes(trained: Path) -> None:
     """The captioner loads the export and describes a drawing, in words that the training captions have."""
     captioner = Captioner(trained / "checkpoint", device="cpu", precision=torch.float32)
@@ -280,6 +343,7 @@ def test_the_exported_checkpoint_describes(trained: Path) -> None:
         description = captioner.describe([captioner.prepare(picture.convert("RGB"))])[0]
     assert captioner.name.startswith("shapes-")
     assert set(description.caption.split()) <= {*COLOURS, "a", "the", "is", "on", "square", "circle", "white", "ground"}
+    assert description.logprob is not None
     assert math.isfinite(description.logprob)
 
 
