@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="igsearch",
-    help="Find a photo on an Instagram profile from a description. Nothing leaves this machine but the requests to Instagram.",
+    help="Find a photo on an Instagram profile from a description. Photos and captions never leave this machine.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -91,7 +91,7 @@ def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: ARG001 - `main` looks for it
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")] = False,
 ) -> None:
-    """Find a photo on an Instagram profile from a description. Nothing leaves this machine but the requests to Instagram."""
+    """Find a photo on an Instagram profile from a description. Photos and captions never leave this machine."""
     if context.invoked_subcommand != "search":  # which logs nothing, and is to answer at once
         import logging
 

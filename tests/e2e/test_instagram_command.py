@@ -22,6 +22,8 @@ from instaloader.instaloader import get_default_session_filename
 
 from igsearch.paths import ProfilePaths
 from igsearch.store import Store
+from igsearch.text import stemmed_terms
+from igsearch.tfidf import searched_text
 from tests.conftest import REPOSITORY, Igsearch, Outcome
 from tests.fake_instagram import Answer, FakeInstagram, FakePost, FakeProfile, FakeSlide, Fault
 from tests.firefox import firefox_profile
@@ -84,11 +86,12 @@ def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rare_word(cache: Path) -> tuple[str, str]:
-    """A word that stands in the caption of one photo alone, and that photo's shortcode."""
+    """A word of a caption whose stem is in what is searched of that photo alone, and the photo's shortcode."""
     with Store.open(ProfilePaths.of(cache, "natgeotravel")) as store:
-        captions = {str(photo.shortcode): described.caption.split() for _, described, photo in store.documents()}
-    uses = Counter(word for words in captions.values() for word in set(words))
-    return next((word, shortcode) for shortcode, words in captions.items() for word in words if uses[word] == 1 and len(word) > 3)
+        photos = [(described, photo) for _, described, photo in store.documents()]
+    uses = Counter(stem for described, photo in photos for stem in set(stemmed_terms(searched_text(described, photo))))
+    words = ((word, str(photo.shortcode)) for described, photo in photos for word in described.caption.split() if len(word) > 3)
+    return next((word, shortcode) for word, shortcode in words if uses[stemmed_terms(word)[0]] == 1)
 
 
 def check_refused(done: Outcome, code: int, says: str) -> None:

@@ -410,6 +410,8 @@ def test_the_seed_gave_a_hundred_at_most(tmp_path: Path) -> None:
     ("asked", "status", "said"),
     [
         ("/api/v1/search", 400, "a search takes two parameters: str, what to look for, and name, the profile"),
+        ("/api/v1/search?str=dog&name=@all", 400, "name is one profile here, not '@all': /api/v2/search takes several"),
+        ("/api/v1/search?str=dog&name=natgeo,nasa", 400, "name is one profile here, not 'natgeo,nasa': /api/v2/search takes several"),
         ("/api/v1/search?str=dog", 400, "a search takes two parameters: str, what to look for, and name, the profile"),
         ("/?str=dog", 400, "a search takes two parameters: str, what to look for, and name, the profile"),
         ("/?str=dog&name=nobody", 404, "nothing is indexed under 'nobody': run igsearch index nobody"),

@@ -22,6 +22,9 @@ STDIN = "-"
 MAX_LINE_BYTES = 8192
 """Signed addresses of Instagram are about 700 bytes long; browsers and servers give up at about 8,000."""
 
+MAX_PASSED_BYTES = 2**24
+"""A line longer than this is no line: /dev/zero has one without an end."""
+
 ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -72,12 +75,21 @@ def _lines(stream: BinaryIO) -> Iterator[str]:
             raw = _without_bom(raw)
         if len(raw) > MAX_LINE_BYTES:
             log.warning("line %d of the list is longer than %d bytes and is passed over", number, MAX_LINE_BYTES)
-            while raw and not raw.endswith(b"\n"):
-                raw = stream.readline(MAX_LINE_BYTES)
+            _pass_over(stream, raw, number)
             continue
         line = raw.decode("utf-8", "surrogateescape").strip()
         if line and not line.startswith("#"):
             yield line
+
+
+def _pass_over(stream: BinaryIO, raw: bytes, number: int) -> None:
+    """Read on to the end of the line that begins with `raw`."""
+    n_passed = 0
+    while raw and not raw.endswith(b"\n"):
+        raw = stream.readline(MAX_LINE_BYTES)
+        n_passed += len(raw)
+        if n_passed > MAX_PASSED_BYTES:
+            raise SourceError(f"line {number} of the list has no end within {MAX_PASSED_BYTES >> 20} MiB: give a text file with one path or address a line")
 
 
 def _without_bom(first: bytes) -> bytes:

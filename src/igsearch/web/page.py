@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, request, send_from_directory
 
 from igsearch.errors import IgsearchError, UsageError
+from igsearch.searching import EVERY_PROFILE
 from igsearch.web import seed
 from igsearch.web.answers import ASK_AGAIN, error_answer, json_answer
 from igsearch.web.parameters import checked_query
@@ -56,5 +57,7 @@ class Page:
         text, name = request.args.get("str"), request.args.get("name")
         if text is None or name is None:
             raise UsageError("a search takes two parameters: str, what to look for, and name, the profile")
+        if name == EVERY_PROFILE or "," in name:  # other sites' pages may ask here, and are to know what they ask for
+            raise UsageError(f"name is one profile here, not {name!r}: /api/v2/search takes several")
         answer = self._library.search(name, seed.question(checked_query(text)))
         return json_answer(seed.rows(answer.hits, request.url_root))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from igsearch.errors import SourceError
-from igsearch.sources.url_list import MAX_LINE_BYTES, UrlList
+from igsearch.sources.url_list import MAX_LINE_BYTES, MAX_PASSED_BYTES, UrlList
 
 SIGNED = "https://scontent.cdninstagram.com/v/178_n.jpg?oe=608CF1C0&ig_cache_key=MjM3Nzc3MTkzNjM4Mzk0NTg3MQ%3D%3D.2"
 
@@ -92,3 +92,12 @@ def test_a_missing_list_is_an_error(tmp_path: Path) -> None:
     """With what the system says."""
     with pytest.raises(SourceError, match="No such file"):
         list(UrlList(tmp_path / "missing.txt").photos())
+
+
+def test_a_line_without_an_end_is_given_up(tmp_path: Path) -> None:
+    """Such as that of /dev/zero: one line says so, and the lines before it were read."""
+    (tmp_path / "list.txt").write_bytes(b"one.jpg\n" + bytes(MAX_PASSED_BYTES + 3 * MAX_LINE_BYTES))
+    photos = UrlList(tmp_path / "list.txt").photos()
+    assert next(photos).id == "one.jpg"
+    with pytest.raises(SourceError, match="line 2 of the list has no end"):
+        next(photos)
