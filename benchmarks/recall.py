@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from igsearch import images, tfidf
+from igsearch import images
 from igsearch.captioner.captioner import Captioner
+from igsearch.ranking import words
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from typing import TYPE_CHECKING
@@ -72,7 +73,7 @@ def described(captioner: Captioner, examples: list[Example], batch_size: int = 3
 
 def recalls(step: Step, descriptions: list[Description], examples: list[Example]) -> dict[str, float]:
     """Recall@k in percent, and the median rank (unfound photos rank last)."""
-    index = tfidf.fit_texts(((number, step.text_of(one)) for number, one in enumerate(descriptions)), analyser=step.analyser)
+    index = words.fit_texts(((number, step.text_of(one)) for number, one in enumerate(descriptions)), analyser=step.analyser)
     ranks = []
     for number, example in enumerate(examples):
         for reference in example.references:

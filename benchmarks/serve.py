@@ -31,9 +31,9 @@ from PIL import Image
 
 from igsearch import images
 from igsearch.paths import ProfilePaths
+from igsearch.ranking.words import fit
 from igsearch.records import DescribedPhoto, Description, Hypothesis, Label, Photo
-from igsearch.store import Store
-from igsearch.tfidf import fit
+from igsearch.store.reader import Store
 
 PAGE = 60
 N_ALTERNATIVES = 4

@@ -26,7 +26,7 @@ import torch
 from igsearch import images
 from igsearch.captioner.captioner import ENCODER_CHUNK, Captioner
 from igsearch.fetch import Fetcher
-from igsearch.service import index_profile
+from igsearch.indexing import index_profile
 from igsearch.sources.folder import Folder
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
-from igsearch import render
 from igsearch.api import search
+from igsearch.output import terminal
 
 PAGE = """<!doctype html><meta charset="utf-8"><style>
 body {{ margin: 0; background: #f6f8fa; display: inline-block; }}
@@ -41,7 +41,7 @@ def main() -> None:
     with Path("/dev/null").open("w", encoding="utf-8") as nowhere:
         console = Console(file=nowhere, record=True, width=100, force_terminal=True, color_system="truecolor", highlight=False, emoji=False, markup=False)
         console.print(Text(f"$ igsearch search {args.profile} {words}\n", style="bold green"))
-        render.search_table(console, answer.hits, words, total=answer.total)
+        terminal.search_table(console, answer.hits, words, total=answer.total)
         page = console.export_html(theme=MONOKAI, inline_styles=True, code_format=PAGE)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "page.html"

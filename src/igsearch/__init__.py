@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from igsearch.api import index, search
     from igsearch.captioner.captioner import Captioner
     from igsearch.errors import IgsearchError
+    from igsearch.indexing import IndexReport
     from igsearch.records import Description, Hit, Photo
-    from igsearch.service import IndexReport
 
 __all__ = ["Captioner", "Description", "Hit", "IgsearchError", "IndexReport", "Photo", "__version__", "index", "search"]
 __version__ = "0.1.0"
@@ -24,7 +24,7 @@ _HOMES = {
     "Description": "igsearch.records",
     "Hit": "igsearch.records",
     "IgsearchError": "igsearch.errors",
-    "IndexReport": "igsearch.service",
+    "IndexReport": "igsearch.indexing",
     "Photo": "igsearch.records",
     "index": "igsearch.api",
     "search": "igsearch.api",

@@ -1,5 +1,5 @@
 """`python -m igsearch`."""
 
-from igsearch.cli import main
+from igsearch.cli.app import main
 
 main()

@@ -15,9 +15,9 @@ from igsearch.searching import Answer, Search
 
 if TYPE_CHECKING:
     from igsearch.errors import PhotoError
+    from igsearch.indexing import Event, IndexReport, OnEvent, Walk
     from igsearch.records import Describer, Description, Photo, Source
-    from igsearch.service import Event, IndexReport, OnEvent, Walk
-    from igsearch.store import Summary
+    from igsearch.store.reader import Summary
 
 BATCH_SIZE = 16
 """Photos described at a time and committed together: a kill loses no more than these."""
@@ -53,7 +53,7 @@ def open_source(
         return detect(given, profile, include=include)
     if include is not None:
         raise UsageError("--include goes with --from and Instagram's own export: leave it out")
-    from igsearch.service import Waiting
+    from igsearch.indexing import Waiting
     from igsearch.sources.instagram import InstagramProfile
 
     return InstagramProfile(profile, login=login, browser=browser, on_wait=lambda seconds: on_event(Waiting(seconds)))
@@ -115,18 +115,18 @@ def index(
     if offline and source is None:
         raise UsageError("--offline goes with --from: without it, photos come from Instagram")
     opened = open_source(profile_name(profile), None if source is None else str(source), login=login, browser=browser, include=include, on_event=on_event)
-    from igsearch import service
+    from igsearch import indexing
     from igsearch.fetch import Fetcher
 
     describer = open_describer(captioner, device=device, beam_size=beam_size, labeller=labeller, objects=objects, cache_dir=cache_dir)
     with Fetcher(offline=offline) as fetcher:
-        return service.index_profile(
+        return indexing.index_profile(
             cache_root(cache_dir),
             profile,
             opened,
             describer,
             fetcher.fetch,
-            walk=walk or service.EVERYTHING,
+            walk=walk or indexing.EVERYTHING,
             batch_size=batch_size,
             rebuild=rebuild,
             retry_failed=retry_failed,
@@ -152,10 +152,10 @@ def preview(
 ) -> Iterator[Photo]:
     """The photos that `index` would describe; their bytes are not fetched and nothing is written. Raises IgsearchError."""
     opened = open_source(profile_name(profile), None if source is None else str(source), login=login, browser=browser, include=include)
-    from igsearch import service
+    from igsearch import indexing
 
     describer = open_describer(captioner, device="cpu", beam_size=beam_size, labeller=labeller, objects=objects, cache_dir=cache_dir)
-    return service.preview(cache_root(cache_dir), profile, opened, describer.name, walk=walk or service.EVERYTHING, recaption=recaption)
+    return indexing.preview(cache_root(cache_dir), profile, opened, describer.name, walk=walk or indexing.EVERYTHING, recaption=recaption)
 
 
 def search(
@@ -186,14 +186,14 @@ def describe_files(
     cache_dir: Path | None = None,
 ) -> DescribedFiles:
     """Describe picture files, lazily and in order; one that fails comes with its error. Raises CheckpointError, DeviceError or UsageError."""
-    from igsearch import service
+    from igsearch import indexing
     from igsearch.fetch import Fetcher
 
     describer = open_describer(captioner, device=device, beam_size=beam_size, labeller=labeller, objects=objects, cache_dir=cache_dir)
 
     def results() -> Iterator[tuple[Path, Description | PhotoError]]:
         with Fetcher() as fetcher:
-            yield from service.described_files(files, describer, fetcher.fetch, batch_size=batch_size)
+            yield from indexing.described_files(files, describer, fetcher.fetch, batch_size=batch_size)
 
     return DescribedFiles(describer.name, results())
 
@@ -219,8 +219,8 @@ def draw_attention(
     from igsearch.captioner.captioner import Captioner
     from igsearch.captioner.catalogue import HUGGING_FACE, find
     from igsearch.fetch import Fetcher
+    from igsearch.indexing import least_side
     from igsearch.records import Photo
-    from igsearch.service import least_side
 
     if isinstance(captioner, str) and captioner.startswith(HUGGING_FACE):
         raise UsageError(f"--attention cannot be had of {captioner}: leave --captioner out")
@@ -243,9 +243,9 @@ def export(
     cache_dir: Path | None = None,
 ) -> None:
     """Write what is known of profiles to a file or a stream, whole or not at all; `index` reads back all but CSV. Raises IgsearchError."""
-    from igsearch import exporting
+    from igsearch.output import files
 
-    exporting.export(cache_root(cache_dir), profiles, form, target)
+    files.export(cache_root(cache_dir), profiles, form, target)
 
 
 def remove(profile: str, *, cache_dir: Path | None = None) -> str:

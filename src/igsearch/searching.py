@@ -13,13 +13,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from igsearch.database import writer_lock
 from igsearch.errors import CacheError, NotIndexedError
 from igsearch.paths import ProfilePaths, profile_name
+from igsearch.ranking.words import Index
 from igsearch.records import Hit
-from igsearch.store import OrderColumn, Store, Summary, indexed_profiles
+from igsearch.store.connection import writer_lock
+from igsearch.store.reader import OrderColumn, Store, Summary, indexed_profiles
 from igsearch.text import matched_words
-from igsearch.tfidf import Index
 
 EVERY_PROFILE = "@all"
 

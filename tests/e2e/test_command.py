@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from igsearch.formats import HIT_FIELDS
+from igsearch.output.formats import HIT_FIELDS
 
 if TYPE_CHECKING:
     from tests.conftest import Igsearch

@@ -21,9 +21,9 @@ import pytest
 from instaloader.instaloader import get_default_session_filename
 
 from igsearch.paths import ProfilePaths
-from igsearch.store import Store
+from igsearch.ranking.words import searched_text
+from igsearch.store.reader import Store
 from igsearch.text import stemmed_terms
-from igsearch.tfidf import searched_text
 from tests.conftest import REPOSITORY, Igsearch, Outcome
 from tests.fake_instagram import Answer, FakeInstagram, FakePost, FakeProfile, FakeSlide, Fault
 from tests.firefox import firefox_profile

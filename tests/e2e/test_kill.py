@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from igsearch.paths import ProfilePaths
-from igsearch.store import Store, thumbnail_path
+from igsearch.store.reader import Store, thumbnail_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,8 @@ import pytest
 
 from igsearch.errors import TryLaterError
 from igsearch.paths import ProfilePaths
-from igsearch.store import Store, thumbnail_path
-from igsearch.tfidf import Index
+from igsearch.ranking.words import Index
+from igsearch.store.reader import Store, thumbnail_path
 
 NAME = "natgeo"
 BATCH = 8
@@ -24,8 +24,8 @@ import sys
 from pathlib import Path
 from igsearch.paths import ProfilePaths
 from igsearch.records import DescribedPhoto, Description, FailedPhoto, Hypothesis, Label, Photo
-from igsearch.store import Store
-from igsearch.tfidf import fit
+from igsearch.store.reader import Store
+from igsearch.ranking.words import fit
 cache, batch, fits = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "fit"
 paths = ProfilePaths.of(cache, "natgeo")
 with Store.create(paths, "natgeo") as store:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from igsearch.errors import NotIndexedError, TryLaterError
 from igsearch.paths import ProfilePaths
+from igsearch.ranking.words import fit
 from igsearch.records import DescribedPhoto, Description, Photo
 from igsearch.searching import Search, remove, search
-from igsearch.store import Store
-from igsearch.tfidf import fit
+from igsearch.store.reader import Store
 
 if TYPE_CHECKING:
     from igsearch.records import Hit

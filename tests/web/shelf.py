@@ -12,9 +12,9 @@ from PIL import Image
 
 from igsearch import images
 from igsearch.paths import ProfilePaths
+from igsearch.ranking.words import fit
 from igsearch.records import DescribedPhoto, Description, DetectedObject, Hypothesis, Label, Photo
-from igsearch.store import Store
-from igsearch.tfidf import fit
+from igsearch.store.reader import Store
 
 SAMPLE = Path(__file__).resolve().parents[2] / "assets" / "sample"
 THUMBNAIL = images.thumbnail(Image.new("RGB", (64, 48), "teal"))

@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from igsearch import api, formats, images
+from igsearch import api, images
 from igsearch.errors import UsageError
+from igsearch.output import formats
 from igsearch.records import Photo
 from igsearch.web.app import create_app
 from igsearch.web.settings import Settings

@@ -10,7 +10,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import BaseSchema, Case, GenerationMode
 
-from igsearch import formats
+from igsearch.output import formats
 from igsearch.web.api import OPENAPI
 from igsearch.web.app import create_app
 from igsearch.web.parameters import DEFAULT_N, MAX_N, MAX_OFFSET, MAX_QUERY_CHARS

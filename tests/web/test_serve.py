@@ -26,8 +26,8 @@ import pytest
 
 from igsearch import api
 from igsearch.paths import ProfilePaths
-from igsearch.store import Store
-from igsearch.tfidf import fit
+from igsearch.ranking.words import fit
+from igsearch.store.reader import Store
 from tests.web import shelf
 
 if TYPE_CHECKING:

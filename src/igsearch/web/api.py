@@ -10,9 +10,10 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import BaseConverter
 
-from igsearch import __version__, formats
+from igsearch import __version__
 from igsearch.errors import FetchError
-from igsearch.store import thumbnail_path
+from igsearch.output import formats
+from igsearch.store.reader import thumbnail_path
 from igsearch.web import photos
 from igsearch.web.answers import json_answer, picture_answer
 from igsearch.web.parameters import search_of

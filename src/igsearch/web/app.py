@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from igsearch.errors import IgsearchError
-from igsearch.formats import plain
+from igsearch.output.formats import plain
 from igsearch.web.answers import error_answer
 from igsearch.web.api import Api, PhotoId
 from igsearch.web.library import Library

@@ -13,9 +13,9 @@ from pathlib import Path
 from igsearch import searching
 from igsearch.errors import NotIndexedError
 from igsearch.paths import ProfilePaths, profile_name
+from igsearch.ranking.words import Index, newest_folder
 from igsearch.searching import EVERY_PROFILE, Answer, Search
-from igsearch.store import Store, StoredPhoto, Summary, indexed_profiles
-from igsearch.tfidf import Index, newest_folder
+from igsearch.store.reader import Store, StoredPhoto, Summary, indexed_profiles
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from igsearch import formats
 from igsearch.errors import FetchError, TryLaterError
+from igsearch.output import formats
 from igsearch.records import Hit
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from igsearch.records import Photo
-    from igsearch.store import StoredPhoto
+    from igsearch.store.reader import StoredPhoto
 
 API = "/api/v2"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-from igsearch import formats
+from igsearch.output import formats
 from igsearch.searching import Search
 from igsearch.web.photos import picture_address, thumbnail_address
 

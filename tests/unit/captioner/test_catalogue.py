@@ -11,7 +11,6 @@ import pytest
 import torch
 from PIL import Image
 
-from igsearch import formats
 from igsearch.captioner import catalogue, checkpoint
 from igsearch.captioner.captioner import Captioner
 from igsearch.captioner.config import CaptionerConfig, DecoderConfig, Preprocessing, Search
@@ -19,6 +18,7 @@ from igsearch.captioner.decoder import AttentionDecoder
 from igsearch.captioner.encoder import EfficientNetLite
 from igsearch.captioner.vocabulary import Vocabulary
 from igsearch.errors import CheckpointError, UsageError
+from igsearch.output import formats
 
 WORDS = ("<pad>", "a", "dog", "<unk>", "<start>", "<end>")
 

@@ -33,8 +33,8 @@ from igsearch.captioner.decoder import AttentionDecoder
 from igsearch.captioner.resnet import ResNetEncoder
 from igsearch.errors import CheckpointError, IgsearchError, UsageError
 from igsearch.fetch import Fetcher
+from igsearch.indexing import loader
 from igsearch.records import Photo
-from igsearch.service import loader
 from tests.unit.captioner import lookalike
 from tests.unit.captioner.lookalike import LEGACY_HEAD, WORDS
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from igsearch.errors import CacheError, IgsearchError, NotIndexedError, StoreError, TryLaterError
-from igsearch.schema import APPLICATION_ID, MIGRATIONS
+from igsearch.store.schema import APPLICATION_ID, MIGRATIONS
 
 if TYPE_CHECKING:
     from igsearch.paths import ProfilePaths

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from igsearch import gallery
 from igsearch.errors import UsageError
+from igsearch.output import html
 from igsearch.paths import ProfilePaths
+from igsearch.ranking.words import fit
 from igsearch.records import DescribedPhoto, Description, DetectedObject, Hit, Hypothesis, Label, Photo
 from igsearch.searching import Answer
-from igsearch.store import Store
-from igsearch.tfidf import fit
+from igsearch.store.reader import Store
 
 if TYPE_CHECKING:
     from tests.conftest import Igsearch
@@ -57,7 +57,7 @@ class Outline(HTMLParser):
 def outline(*hits: Hit, query: str = "dog", total: int | None = None) -> Outline:
     """The page of an answer, read."""
     answer = Answer(hits, len(hits) if total is None else total, sorted({hit.profile for hit in hits}) or ["natgeo"], [])
-    return Outline("".join(gallery.page(answer, query=query)))
+    return Outline("".join(html.page(answer, query=query)))
 
 
 def hit(caption: str = "a dog runs", *, rank: int = 1, profile: str = "natgeo", thumbnail: Path | None = None, photo: Photo | None = None) -> Hit:
@@ -106,12 +106,12 @@ def test_any_text_stays_text(text: str, query: str) -> None:
 @given(st.text(max_size=60), st.text(max_size=20))
 def test_pieces_are_the_caption(caption: str, query: str) -> None:
     """Nothing of a caption is lost or doubled by marking words in it."""
-    assert "".join(piece for piece, _ in gallery.pieces(caption, query)) == caption
+    assert "".join(piece for piece, _ in html.pieces(caption, query)) == caption
 
 
 def test_the_policy_names_the_style_that_is_there() -> None:
     """A browser takes the style by its hash, and no script at all."""
-    whole = "".join(gallery.page(Answer([hit()], 1, ["natgeo"], []), query="dog"))
+    whole = "".join(html.page(Answer([hit()], 1, ["natgeo"], []), query="dog"))
     style = re.search("<style>(.*?)</style>", whole, re.DOTALL)
     policy = re.search('Content-Security-Policy" content="([^"]*)"', whole)
     assert style
@@ -192,5 +192,5 @@ def test_what_fails_half_way_leaves_the_older_file(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UsageError, match="No space left"):
-        gallery.write(Answer([hit()], 1, ["natgeo"], []), file, query="dog")
+        html.write(Answer([hit()], 1, ["natgeo"], []), file, query="dog")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("dog.html", "old")]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from igsearch import formats, render
+from igsearch.output import formats, terminal
 
 app = typer.Typer(
     name="model",
@@ -33,7 +33,7 @@ def list_captioners(*, as_json: AsJson = False, cache_dir: CacheDir = None) -> N
     if as_json:
         typer.echo(formats.captioners_json(summaries))
         return
-    render.captioners_table(render.console(sys.stdout), summaries)
+    terminal.captioners_table(terminal.console(sys.stdout), summaries)
     note("--captioner also takes a checkpoint's folder, and hf:MODEL for one of Hugging Face (pip install 'igsearch[hf]')")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from igsearch import formats
+from igsearch.output import formats
 
 app = typer.Typer(
     rich_markup_mode=None,

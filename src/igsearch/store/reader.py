@@ -17,10 +17,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from igsearch.database import border, bring_up_to_date, checked_version, closed_on_error, is_up_to_date, nothing_indexed, read_only_uri, writer_lock
 from igsearch.paths import PROFILE_NAME, ProfilePaths
 from igsearch.records import DescribedPhoto, Description, FailedPhoto, Hypothesis, Label, Photo
-from igsearch.schema import COLUMNS, clean, id_text, objects_of, objects_text, photo_of, photo_row, time_of, time_text
+from igsearch.store.connection import border, bring_up_to_date, checked_version, closed_on_error, is_up_to_date, nothing_indexed, read_only_uri, writer_lock
+from igsearch.store.schema import COLUMNS, clean, id_text, objects_of, objects_text, photo_of, photo_row, time_of, time_text
 
 GIVEN = "given"
 """What stands in place of a captioner's name where the description came along with the photo."""

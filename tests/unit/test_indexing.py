@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 from igsearch.errors import FetchError, RateLimitedError, UsageError
+from igsearch.indexing import Event, IndexReport, Started, Stored, Walk, described_files, index_profile, loader, preview
 from igsearch.paths import ProfilePaths
 from igsearch.records import Description, DetectedObject, Hypothesis, Label, Photo
 from igsearch.searching import Search, search, summaries
-from igsearch.service import Event, IndexReport, Started, Stored, Walk, described_files, index_profile, loader, preview
-from igsearch.store import Store
+from igsearch.store.reader import Store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,14 +20,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from igsearch import exporting, formats
 from igsearch.errors import FetchError, NotIndexedError, StoreError, UsageError
+from igsearch.indexing import index_profile
+from igsearch.output import files, formats
 from igsearch.paths import ProfilePaths
 from igsearch.records import DescribedPhoto, Description, DetectedObject, Hypothesis, Label, Photo
 from igsearch.searching import Search, search
-from igsearch.service import index_profile
 from igsearch.sources.json_source import json_source
-from igsearch.store import Store
+from igsearch.store.reader import Store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +57,7 @@ def stored(cache: Path, contents: Sequence[tuple[Photo, Description]] = CONTENTS
 def exported(cache: Path, form: str, *profiles: str) -> bytes:
     """The text of an export."""
     out = io.BytesIO()
-    exporting.export(cache, profiles or ["natgeo"], form, out)
+    files.export(cache, profiles or ["natgeo"], form, out)
     return out.getvalue()
 
 
@@ -213,7 +213,7 @@ def test_csv_has_the_same_keys_and_no_formulas(tmp_path: Path) -> None:
     assert (evil["post_text"], evil["caption"]) == ("'=1+1", "'-2")
 
 
-@pytest.mark.parametrize("form", exporting.FORMATS)
+@pytest.mark.parametrize("form", files.FORMATS)
 def test_profiles_are_chosen_as_for_a_search(tmp_path: Path, form: str) -> None:
     """Several, separated by commas or not, or all; each once."""
     stored(stored(tmp_path), CONTENTS[:1], "nasa")
@@ -224,7 +224,7 @@ def test_profiles_are_chosen_as_for_a_search(tmp_path: Path, form: str) -> None:
 
 
 @pytest.mark.parametrize(("profiles", "says"), [(["nobody"], "igsearch index nobody"), (["a/b"], "not a profile name"), (["natgeo", "nobody"], "nobody")])
-@pytest.mark.parametrize("form", exporting.FORMATS)
+@pytest.mark.parametrize("form", files.FORMATS)
 def test_a_profile_that_is_not_there_leaves_an_older_file(tmp_path: Path, form: str, profiles: list[str], says: str) -> None:
     """Also where another one could have been written."""
     stored(tmp_path)
@@ -232,7 +232,7 @@ def test_a_profile_that_is_not_there_leaves_an_older_file(tmp_path: Path, form: 
     target.write_text("old")
     for where in (target, out):
         with pytest.raises((NotIndexedError, UsageError), match=says):
-            exporting.export(tmp_path, profiles, form, where)
+            files.export(tmp_path, profiles, form, where)
     assert (target.read_text(), out.getvalue(), sorted(path.name for path in tmp_path.iterdir())) == ("old", b"", ["old", "profiles"])
 
 
@@ -254,23 +254,23 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.Monkey
         if old:
             target.write_text("old")
         with pytest.raises(StoreError):
-            exporting.save(broken(), target)
+            files.save(broken(), target)
         assert [path.read_text() for path in tmp_path.iterdir()] == ["old"] * old
     for place, reason in ((tmp_path / "missing" / "out", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(UsageError, match=f"cannot be written \\({reason}.*choose another file with -o"):
-            exporting.save(["x"], place)
+            files.save(["x"], place)
 
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("os.fsync", refuse)
     with pytest.raises(UsageError, match="No space left"):
-        exporting.save(["new"], target)
+        files.save(["new"], target)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no devices among its files")
 def test_a_device_is_written_to_and_stays_one() -> None:
     """`-o /dev/null` must not put a file in its place."""
-    exporting.save(["x"], Path(os.devnull))
+    files.save(["x"], Path(os.devnull))
     assert not Path(os.devnull).is_file()

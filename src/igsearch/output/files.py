@@ -14,11 +14,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from igsearch.errors import NotIndexedError, UsageError
-from igsearch.formats import address, photo_record, photos_csv, to_json
+from igsearch.output.formats import address, photo_record, photos_csv, to_json
 from igsearch.paths import ProfilePaths, profile_name
 from igsearch.searching import EVERY_PROFILE
 from igsearch.sources import cdn
-from igsearch.store import Store, indexed_profiles
+from igsearch.store.reader import Store, indexed_profiles
 
 if TYPE_CHECKING:
     from igsearch.records import Description, Photo

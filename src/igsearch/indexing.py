@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from igsearch.errors import IgsearchError, PhotoError, UsageError
 from igsearch.paths import ProfilePaths
+from igsearch.ranking.words import fit, is_current
 from igsearch.records import DescribedPhoto, Describer, Description, FailedPhoto, Photo, Prepared, Source
-from igsearch.store import GIVEN, Store
-from igsearch.tfidf import fit, is_current
+from igsearch.store.reader import GIVEN, Store
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from igsearch import database, schema
-from igsearch import store as store_module
 from igsearch.errors import CacheError, IgsearchError, NotIndexedError, StoreError, TryLaterError
 from igsearch.paths import ProfilePaths
 from igsearch.records import DescribedPhoto, Description, DetectedObject, FailedPhoto, Hypothesis, Label, Photo
-from igsearch.store import GIVEN, PAGE, Store, indexed_profiles, thumbnail_path
+from igsearch.store import connection, schema
+from igsearch.store import reader as store_module
+from igsearch.store.reader import GIVEN, PAGE, Store, indexed_profiles, thumbnail_path
 
 NAME = "natgeo"
 CAPTIONER = "lite2"
@@ -392,7 +392,7 @@ def test_a_second_writer_is_told_to_wait(store: Store, paths: ProfilePaths) -> N
     with pytest.raises(TryLaterError, match="'natgeo' is being indexed by another process: wait until it is done"):
         Store.create(paths, NAME)
     code = """if True:
-        import sys; from pathlib import Path; from igsearch.paths import ProfilePaths; from igsearch.store import Store
+        import sys; from pathlib import Path; from igsearch.paths import ProfilePaths; from igsearch.store.reader import Store
         Store.create(ProfilePaths.of(Path(sys.argv[1]), "natgeo"), "natgeo")"""
     done = subprocess.run([sys.executable, "-c", code, str(paths.root.parent.parent)], capture_output=True, text=True, check=False)
 
@@ -437,7 +437,7 @@ from pathlib import Path
 from igsearch.errors import CacheError
 from igsearch.paths import ProfilePaths
 from igsearch.records import DescribedPhoto, Description, Photo
-from igsearch.store import Store
+from igsearch.store.reader import Store
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 with Store.create(ProfilePaths.of(Path(sys.argv[1]), "natgeo"), "natgeo") as store:
     resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
@@ -562,7 +562,7 @@ def test_an_older_store_is_brought_up_to_date(paths: ProfilePaths, monkeypatch: 
     """Its photos stay; each migration is applied once."""
     with Store.create(paths, NAME) as store:
         store.commit([dog("a")], [], captioner=CAPTIONER)
-    monkeypatch.setattr(database, "MIGRATIONS", (*schema.MIGRATIONS, "ALTER TABLE photos ADD COLUMN rating REAL", "CREATE TABLE tags (name TEXT)"))
+    monkeypatch.setattr(connection, "MIGRATIONS", (*schema.MIGRATIONS, "ALTER TABLE photos ADD COLUMN rating REAL", "CREATE TABLE tags (name TEXT)"))
     for _ in range(2):
         with Store.open(paths) if by_reader else Store.create(paths, NAME) as store:
             assert captions(store) == {"a": "a dog runs"}
@@ -644,7 +644,7 @@ def test_a_migration_that_fails_changes_nothing(paths: ProfilePaths, monkeypatch
     with Store.create(paths, NAME) as store:
         store.commit([dog("a")], [], captioner=CAPTIONER)
     with monkeypatch.context() as patch:
-        patch.setattr(database, "MIGRATIONS", (*schema.MIGRATIONS, "DELETE FROM descriptions; CREATE TABLE photos (id TEXT)"))
+        patch.setattr(connection, "MIGRATIONS", (*schema.MIGRATIONS, "DELETE FROM descriptions; CREATE TABLE photos (id TEXT)"))
         with pytest.raises(IgsearchError):
             Store.create(paths, NAME)
 

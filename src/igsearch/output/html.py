@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, StrictUndefined
 
-from igsearch.exporting import save
-from igsearch.formats import UNSAFE_IN_CELL, plain
+from igsearch.output.files import save
+from igsearch.output.formats import UNSAFE_IN_CELL, plain
 from igsearch.text import matching_spans
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def page(answer: Answer, *, query: str) -> Iterator[str]:
     """The document, in pieces: a thumbnail is read when its turn comes."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     style = RESOURCES.joinpath("web", "static", "style.css").read_text(encoding="utf-8")
-    return environment.from_string(RESOURCES.joinpath("templates", "gallery.html").read_text(encoding="utf-8")).generate(
+    return environment.from_string(RESOURCES.joinpath("output", "templates", "gallery.html").read_text(encoding="utf-8")).generate(
         query=plain(query),
         profiles=answer.profiles,
         total=answer.total,

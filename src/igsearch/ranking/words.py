@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from igsearch.paths import ProfilePaths
     from igsearch.records import Description, Photo
-    from igsearch.store import Store
+    from igsearch.store.reader import Store
 
 FORMAT_VERSION = 1
 ARRAYS, CONTENTS, VECTORIZER = "index.npz", "index.json", "vectorizer.joblib"

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from igsearch.captioner.catalogue import CaptionerSummary
+    from igsearch.indexing import IndexReport
     from igsearch.records import Description, Hit, Photo
-    from igsearch.service import IndexReport
-    from igsearch.store import Summary
+    from igsearch.store.reader import Summary
 
 SCHEMA_VERSION = 1
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from igsearch import formats
 from igsearch.errors import ImageError
+from igsearch.output import formats
 from igsearch.records import Description, DetectedObject, FailedPhoto, Hit, Hypothesis, Label, Photo
-from igsearch.store import Summary
+from igsearch.store.reader import Summary
 
 POST = Photo(
     "CxYz_2",
@@ -250,7 +250,7 @@ def test_the_caption_document_is_the_documented_contract() -> None:
 
 def test_the_report_of_a_run_is_the_documented_contract() -> None:
     """Counts, and for each photo that failed which and why."""
-    from igsearch.service import IndexReport
+    from igsearch.indexing import IndexReport
 
     report = IndexReport("natgeo", "Instagram profile", n_described=9, n_known=1, n_failed=1, n_photos=10, seconds=2.0)
     report.failed.append(FailedPhoto(POST, "HTTP 403"))

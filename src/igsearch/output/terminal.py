@@ -13,7 +13,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from igsearch.errors import ImageError, PhotoError
-from igsearch.formats import address, plain, search_lines, whereabouts
+from igsearch.output.formats import address, plain, search_lines, whereabouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from igsearch.captioner.catalogue import CaptionerSummary
+    from igsearch.indexing import Event, IndexReport
     from igsearch.records import Description, FailedPhoto, Hit, Photo
-    from igsearch.service import Event, IndexReport
-    from igsearch.store import Summary
+    from igsearch.store.reader import Summary
 
 N_REASONS_SHOWN = 5
 N_PHOTOS_SHOWN = 3
@@ -240,7 +240,7 @@ class Progress:
 
     def show(self, event: Event) -> None:
         """Show what the run reports; the events that say nothing of progress are passed over."""
-        from igsearch.service import Started, Stored, Waiting
+        from igsearch.indexing import Started, Stored, Waiting
 
         if isinstance(event, Started) and event.n_expected is not None:
             self.expect(event.n_expected)

@@ -23,13 +23,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from igsearch import tfidf
 from igsearch.errors import CacheError, NotIndexedError, StoreError
 from igsearch.paths import ProfilePaths
+from igsearch.ranking import words
+from igsearch.ranking.words import Index, fit, fit_texts, is_current
 from igsearch.records import DescribedPhoto, Description, Photo
-from igsearch.store import Store
+from igsearch.store.reader import Store
 from igsearch.text import ANALYSERS
-from igsearch.tfidf import Index, fit, fit_texts, is_current
 
 NAME = "natgeo"
 CAPTIONS = [
@@ -159,7 +159,7 @@ def test_what_is_loaded_is_what_was_fitted(store: Store, paths: ProfilePaths) ->
     fitted, loaded = fit(store, paths), Index.load(paths)
 
     assert (loaded.analyser, loaded.generation, loaded.terms) == (fitted.analyser, fitted.generation, fitted.terms)
-    for name, dtype in tfidf.DTYPES.items():
+    for name, dtype in words.DTYPES.items():
         assert getattr(loaded, name).dtype == dtype
         np.testing.assert_array_equal(getattr(loaded, name), getattr(fitted, name))
 
@@ -234,7 +234,7 @@ def test_an_index_of_a_store_that_is_gone_is_replaced(store: Store, paths: Profi
 def test_what_killed_fits_left_is_removed(store: Store, paths: ProfilePaths) -> None:
     """An hour later; a fit under way in another process is left alone."""
     folder = paths.indexes / "stemmed"
-    for name, age in (("old", 2 * tfidf.ABANDONED_SECONDS), ("young", 0)):
+    for name, age in (("old", 2 * words.ABANDONED_SECONDS), ("young", 0)):
         (folder / f".unfinished-{name}").mkdir(parents=True)
         (folder / f".unfinished-{name}" / "index.npz").touch()
         os.utime(folder / f".unfinished-{name}", (time.time() - age,) * 2)
@@ -413,8 +413,8 @@ SEARCH = """
 import sys
 from pathlib import Path
 from igsearch.paths import ProfilePaths
-from igsearch.store import Store
-from igsearch.tfidf import Index
+from igsearch.store.reader import Store
+from igsearch.ranking.words import Index
 paths = ProfilePaths.of(Path(sys.argv[1]), "natgeo")
 with Store.open(paths) as store:
     ranking = Index.load(paths).query("dogs")

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import pytest
 from rich.console import Console
 
-from igsearch import images, render
+from igsearch import images
 from igsearch.errors import ImageError
+from igsearch.output import terminal as render
 from igsearch.records import DescribedPhoto, Description, FailedPhoto, Hit, Label, Photo
-from igsearch.store import Summary
+from igsearch.store.reader import Summary
 
 if TYPE_CHECKING:
-    from igsearch.service import IndexReport
+    from igsearch.indexing import IndexReport
     from tests.conftest import Snapshot
 
 CAT = Photo("CxYz1234abC_2", shortcode="CxYz1234abC", slide=2, n_slides=5, taken_at=datetime(2024, 5, 1, tzinfo=UTC), likes=123_456)
@@ -246,7 +247,7 @@ def test_progress_shows_a_run_and_cleans_up() -> None:
 
 def test_progress_understands_what_a_run_reports() -> None:
     """A stored batch counts its photos, a pause starts the countdown, the opening says how many there are."""
-    from igsearch.service import Started, Stored, Waiting
+    from igsearch.indexing import Started, Stored, Waiting
 
     screen = Screen()
     with render.Progress(screen) as progress:
@@ -271,7 +272,7 @@ def test_progress_is_silent_where_nobody_watches() -> None:
 
 def report(**numbers: object) -> IndexReport:
     """What a run of 200 seconds did."""
-    from igsearch.service import IndexReport
+    from igsearch.indexing import IndexReport
 
     return IndexReport(**{"profile": "natgeo", "source": "Instagram profile", "seconds": 200.0} | numbers)  # type: ignore[arg-type]
 

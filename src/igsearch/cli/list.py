@@ -1,0 +1,23 @@
+"""`igsearch list`."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from igsearch.cli.options import AsJson, CacheDir, note
+from igsearch.output import formats, terminal
+
+
+def list_profiles(*, as_json: AsJson = False, cache_dir: CacheDir = None) -> None:
+    """Show what is indexed."""
+    from igsearch import api
+
+    summaries = api.profiles(cache_dir)
+    if as_json:
+        typer.echo(formats.profiles_json(summaries))
+    elif summaries:
+        terminal.profiles_table(terminal.console(sys.stdout), summaries)
+    else:
+        note("nothing is indexed yet: run igsearch index PROFILE")

@@ -1,0 +1,1 @@
+"""How answers leave the program: a terminal's table, text for programs, one HTML page, files."""

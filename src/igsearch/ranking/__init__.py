@@ -1,0 +1,1 @@
+"""What a query is compared with: the fitted words of a profile."""
