@@ -33,6 +33,7 @@ BENCH_CACHE := build/bench
 bench: $(VENV)/.installed-test  ## run the benchmarks on a folder: make bench PHOTOS=DIR
 	$(BIN)/python benchmarks/throughput.py $(PHOTOS)
 	$(BIN)/python benchmarks/precision.py $(PHOTOS)
+	$(BIN)/python benchmarks/start_up.py
 	IGSEARCH_CACHE_DIR=$(BENCH_CACHE) $(BIN)/igsearch index bench --from $(PHOTOS)
 	IGSEARCH_CACHE_DIR=$(BENCH_CACHE) $(BIN)/python benchmarks/cold_search.py bench people walking on street
 	$(BIN)/python benchmarks/serve.py

@@ -33,7 +33,7 @@ from igsearch import images
 from igsearch.paths import ProfilePaths
 from igsearch.ranking.words import fit
 from igsearch.records import DescribedPhoto, Description, Hypothesis, Label, Photo
-from igsearch.store.reader import Store
+from igsearch.store.writer import StoreWriter
 
 PAGE = 60
 N_ALTERNATIVES = 4
@@ -114,7 +114,7 @@ def fill(cache: Path, captions: list[str], chance: random.Random) -> None:
         alternatives = tuple(Hypothesis(chance.choice(captions), -10.0) for _ in range(N_ALTERNATIVES))
         photos.append(DescribedPhoto(photo, Description(caption, -9.0, alternatives, labels), thumbnail))
     paths = ProfilePaths.of(cache, "bench")
-    with Store.create(paths, "bench") as store:
+    with StoreWriter.create(paths, "bench") as store:
         store.commit(photos, [], captioner="benchmark")
         fit(store, paths)
 

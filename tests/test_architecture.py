@@ -21,6 +21,8 @@ NAMES = {"igsearch." + str(file.relative_to(PACKAGE).with_suffix("")).replace(os
 BORDERS = {
     "torch": ("captioner/",),
     "torchvision": ("captioner/",),
+    "onnx": ("captioner/graphs.py",),
+    "onnxruntime": ("captioner/onnx_engine.py",),
     "transformers": ("captioner/huggingface.py",),
     "huggingface_hub": ("captioner/huggingface.py",),
     "instaloader": ("sources/instagram.py",),
@@ -36,7 +38,7 @@ BORDERS = {
 }
 """Where, below the package, each of these may be imported."""
 
-LATE = {"torch", "torchvision", "transformers", "sklearn", "joblib", "scipy", "instaloader", "rich", "pillow_heif", "yt_dlp"}
+LATE = {"torch", "torchvision", "onnx", "onnxruntime", "transformers", "sklearn", "joblib", "scipy", "instaloader", "rich", "pillow_heif", "yt_dlp"}
 """What costs too much to be imported on the way to something else."""
 
 WEB_FRAMEWORKS = ("starlette", "uvicorn", "flask", "werkzeug", "waitress", "fastapi", "aiohttp")
@@ -237,7 +239,7 @@ def test_a_search_waits_for_no_heavy_import(arguments: tuple[str, ...]) -> None:
 
 
 def test_captions_that_come_with_photos_wait_for_no_network(tmp_path: Path) -> None:
-    """Two seconds of loading torch, for nothing, where a file brings every caption."""
+    """Loading one would take a second, for nothing, where a file brings every caption."""
     entry = {"id": "1", "url": (REPOSITORY / "assets" / "sample" / "cat.jpg").as_uri(), "caption": "a cat on a bed"}
     (tmp_path / "captions.json").write_text(json.dumps([entry]), encoding="utf-8")
     arguments = ("index", "cats", "--from", str(tmp_path / "captions.json"), "--json", "--quiet")
@@ -245,6 +247,20 @@ def test_captions_that_come_with_photos_wait_for_no_network(tmp_path: Path) -> N
     modules = json.loads(done.stderr[done.stderr.rindex("[") :])
 
     assert json.loads(done.stdout)["photos"]["given"] == 1, done.stderr
+    assert not {"torch", "torchvision", "onnx", "onnxruntime"} & {top(name) for name in modules}
+
+
+@pytest.mark.parametrize("arguments", [("caption", "{folder}/cat.jpg"), ("index", "sample", "--from", "{folder}", "--quiet")], ids=["caption", "index"])
+def test_photos_are_described_without_torch_on_a_cpu(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """Its import takes longer than everything else that a caption needs."""
+    named = [one.format(folder=REPOSITORY / "assets" / "sample") for one in arguments]
+    command = [sys.executable, "-c", IMPORTED, *named, "--device", "cpu", "--json", "--cache-dir", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    modules = json.loads(done.stderr[done.stderr.rindex("[") :])
+
+    assert done.returncode == 0, done.stderr
+    assert "cat" in done.stdout or json.loads(done.stdout)["photos"]["described"] >= 12
+    assert "onnxruntime" in modules
     assert not {"torch", "torchvision"} & {top(name) for name in modules}
 
 

@@ -1,4 +1,4 @@
-"""The two use cases with everything put together: which source, which captioner, which cache. The command and `import igsearch` both come through here."""
+"""The use cases with everything put together: which source, which captioner, which cache. The command and `import igsearch` both come through here."""
 
 from __future__ import annotations
 
@@ -8,19 +8,55 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from igsearch import searching
+from igsearch import managing, searching
 from igsearch.errors import UsageError
-from igsearch.paths import cache_root, profile_name
-from igsearch.searching import Answer, Search
+from igsearch.paths import cache_root, new_profile_name
+from igsearch.searching import Answer, Query
 
 if TYPE_CHECKING:
     from igsearch.errors import PhotoError
-    from igsearch.indexing import Event, IndexReport, OnEvent, Walk
-    from igsearch.records import Describer, Description, Photo, Source
-    from igsearch.store.reader import Summary
+    from igsearch.indexing import Event, IndexReport, OnEvent
+    from igsearch.planning import Walk
+    from igsearch.records import Describer, Description, Source
+    from igsearch.store.rows import Summary
 
 BATCH_SIZE = 16
 """Photos described at a time and committed together: a kill loses no more than these."""
+
+HUGGING_FACE = "hf:"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """Where photos come from: `path` (a folder, a file, `-`), or Instagram, with the session of `login` or of a `browser`.
+
+    `include` names what else of Instagram's own export than posts is read; `offline` fetches nothing from the network.
+    """
+
+    path: str | None = None
+    login: str | None = None
+    browser: str | None = None
+    include: str | None = None
+    offline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionerOptions:
+    """What describes photos: a captioner by name (None: the packaged one), on which device, how wide its beam is, and which engine runs it (auto, torch, onnx).
+
+    `labeller` names a classifier of torchvision's, `objects` one of its detectors (True: the default one).
+    """
+
+    name: str | Path | None = None
+    device: str = "auto"
+    beam_size: int | None = None
+    labeller: str | None = None
+    objects: bool | str = False
+    batch_size: int = BATCH_SIZE
+    engine: str = "auto"
+
+
+INSTAGRAM, PACKAGED = SourceOptions(), CaptionerOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,127 +71,94 @@ def ignore(_: Event) -> None:
     """What happens to events nobody asked for."""
 
 
-def open_source(
-    profile: str,
-    given: str | None,
-    *,
-    login: str | None = None,
-    browser: str | None = None,
-    include: str | None = None,
-    on_event: OnEvent = ignore,
-) -> Source:
-    """The source that `given` (a path, or `-`) is recognised as; None means the profile on Instagram. Raises SourceError or UsageError."""
-    if login and browser:
-        raise UsageError("only one of --login and --cookies-from-browser can be had at a time")
-    if given is not None:
+def open_source(profile: str, given: SourceOptions = INSTAGRAM, *, limit: int | None = None, on_event: OnEvent = ignore) -> Source:
+    """The source that the path is recognised as, or the profile on Instagram. Raises SourceError or UsageError."""
+    if given.login and given.browser:
+        raise UsageError("--login and --cookies-from-browser cannot be combined: choose one")
+    if given.path is not None:
         from igsearch.sources.detect import detect
 
-        return detect(given, profile, include=include)
-    if include is not None:
+        return detect(given.path, new_profile_name(profile), include=given.include)
+    if given.include is not None:
         raise UsageError("--include goes with --from and Instagram's own export: leave it out")
+    if given.offline:
+        raise UsageError("--offline goes with --from: without it, photos come from Instagram")
     from igsearch.indexing import Waiting
     from igsearch.sources.instagram import InstagramProfile
 
-    return InstagramProfile(profile, login=login, browser=browser, on_wait=lambda seconds: on_event(Waiting(seconds)))
+    return InstagramProfile(profile, login=given.login, browser=given.browser, limit=limit, on_wait=lambda seconds: on_event(Waiting(seconds)))
 
 
-def open_describer(
-    captioner: str | Path | None = None,
-    *,
-    device: str = "auto",
-    beam_size: int | None = None,
-    labeller: str | None = None,
-    objects: bool | str = False,
-    cache_dir: Path | None = None,
-) -> Describer:
-    """A captioner, with the labels of a classifier of torchvision's and the objects of one of its detectors where they are named (True: the default one).
+def open_describer(given: CaptionerOptions = PACKAGED, *, cache_dir: Path | None = None) -> Describer:
+    """A captioner, with a classifier's labels and a detector's objects where they are asked for.
 
     Raises UsageError, CheckpointError, DeviceError, OfflineError, CacheError or LoginRequiredError.
     """
     from igsearch.captioner.catalogue import open_captioner
 
-    describer = open_captioner(captioner, device=device, beam_size=beam_size, cache_dir=cache_dir)
-    if labeller is not None:
+    describer = open_captioner(given.name, device=given.device, beam_size=given.beam_size, engine=given.engine, cache_dir=cache_dir)
+    if given.labeller is not None:
         from igsearch.captioner.labellers import Labeller, WithLabels
 
-        describer = WithLabels(describer, Labeller(labeller, device=device))
-    if objects:
+        describer = WithLabels(describer, Labeller(given.labeller, device=given.device))
+    if given.objects:
         from igsearch.captioner.objects import Detector, WithObjects
 
-        describer = WithObjects(describer, Detector(None if objects is True else objects, device=device))
+        describer = WithObjects(describer, Detector(None if given.objects is True else given.objects, device=given.device))
     return describer
+
+
+def told_name(given: CaptionerOptions = PACKAGED, *, cache_dir: Path | None = None) -> str:
+    """The name of the captioner that `open_describer` would open, told without loading or fetching weights; `*` stands for what only they tell."""
+    if isinstance(given.name, str) and given.name.startswith(HUGGING_FACE):
+        model = given.name.removeprefix(HUGGING_FACE)
+        name = f"hf:{Path(model).resolve().name if Path(model).is_dir() else model.partition('@')[0]}-*"
+    else:
+        from igsearch.captioner.catalogue import open_captioner
+
+        name = open_captioner(given.name, device="cpu", beam_size=given.beam_size, cache_dir=cache_dir).name
+    labeller = "" if given.labeller is None else f"+{given.labeller.partition('=')[0]}-*"
+    return f"{name}{labeller}+*" if given.objects else f"{name}{labeller}"
 
 
 def index(
     profile: str,
-    source: str | Path | None = None,
+    source: str | Path | SourceOptions | None = None,
     *,
     walk: Walk | None = None,
-    login: str | None = None,
-    browser: str | None = None,
-    include: str | None = None,
-    captioner: str | Path | None = None,
-    device: str = "auto",
-    beam_size: int | None = None,
-    labeller: str | None = None,
-    objects: bool | str = False,
-    batch_size: int = BATCH_SIZE,
+    captioner: CaptionerOptions = PACKAGED,
     rebuild: bool = False,
     retry_failed: bool = False,
     recaption: bool = False,
-    offline: bool = False,
+    prune: bool = False,
+    dry_run: bool = False,
     cache_dir: Path | None = None,
     on_event: OnEvent = ignore,
 ) -> IndexReport:
     """Describe the photos of a profile (from Instagram, or from `source`: a folder, a list, `-`) and make them searchable.
 
     Photos that are described already are left alone, so calling again goes on where the last call stopped. Those that come with a description, as from the
-    files of the 2021 prototype, keep it unless `recaption` asks for the captioner's own. `offline` fetches nothing from the network. Raises IgsearchError.
+    files of the 2021 prototype, keep it unless `recaption` asks for the captioner's own. Those that their source no longer has stay until `prune` drops them.
+    `dry_run` walks and plans, and neither fetches, describes nor writes. Raises IgsearchError.
     """
-    if offline and source is None:
-        raise UsageError("--offline goes with --from: without it, photos come from Instagram")
-    opened = open_source(profile_name(profile), None if source is None else str(source), login=login, browser=browser, include=include, on_event=on_event)
+    given = source if isinstance(source, SourceOptions) else SourceOptions(None if source is None else str(source))
     from igsearch import indexing
     from igsearch.fetch import Fetcher
+    from igsearch.planning import EVERYTHING, Wish
 
-    describer = open_describer(captioner, device=device, beam_size=beam_size, labeller=labeller, objects=objects, cache_dir=cache_dir)
-    with Fetcher(offline=offline) as fetcher:
+    wanted = walk or EVERYTHING
+    opened = open_source(profile, given, limit=wanted.limit, on_event=on_event)
+    cache, name = cache_root(cache_dir), new_profile_name(profile if given.path is not None else opened.root)
+    if dry_run:
+        wish = Wish(told_name(captioner, cache_dir=cache_dir), rebuild, recaption, retry_failed)
+        with Fetcher(offline=True) as fetcher:
+            return indexing.preview(cache, name, opened, wish, fetcher.fetch, walk=wanted, prune=prune, on_event=on_event)
+    describer = open_describer(captioner, cache_dir=cache_dir)
+    wish = Wish(describer.name, rebuild, recaption, retry_failed)
+    with Fetcher(offline=given.offline) as fetcher:
         return indexing.index_profile(
-            cache_root(cache_dir),
-            profile,
-            opened,
-            describer,
-            fetcher.fetch,
-            walk=walk or indexing.EVERYTHING,
-            batch_size=batch_size,
-            rebuild=rebuild,
-            retry_failed=retry_failed,
-            recaption=recaption,
-            on_event=on_event,
+            cache, name, opened, describer, fetcher.fetch, walk=wanted, wish=wish, batch_size=captioner.batch_size, prune=prune, on_event=on_event
         )
-
-
-def preview(
-    profile: str,
-    source: str | Path | None = None,
-    *,
-    walk: Walk | None = None,
-    login: str | None = None,
-    browser: str | None = None,
-    include: str | None = None,
-    captioner: str | Path | None = None,
-    beam_size: int | None = None,
-    labeller: str | None = None,
-    objects: bool | str = False,
-    recaption: bool = False,
-    cache_dir: Path | None = None,
-) -> Iterator[Photo]:
-    """The photos that `index` would describe; their bytes are not fetched and nothing is written. Raises IgsearchError."""
-    opened = open_source(profile_name(profile), None if source is None else str(source), login=login, browser=browser, include=include)
-    from igsearch import indexing
-
-    describer = open_describer(captioner, device="cpu", beam_size=beam_size, labeller=labeller, objects=objects, cache_dir=cache_dir)
-    return indexing.preview(cache_root(cache_dir), profile, opened, describer.name, walk=walk or indexing.EVERYTHING, recaption=recaption)
 
 
 def search(
@@ -171,68 +174,50 @@ def search(
     cache_dir: Path | None = None,
 ) -> Answer:
     """The photos of a profile (of several separated by commas, or of `@all`) that match `query`, best first. Raises IgsearchError."""
-    return searching.search(cache_root(cache_dir), profile, Search(query, n, offset, min_score, since, until, sort))
+    return searching.search(cache_root(cache_dir), profile, Query(query, n, offset, min_score, since, until, sort))
 
 
-def describe_files(
-    files: Sequence[Path],
-    *,
-    captioner: str | Path | None = None,
-    device: str = "auto",
-    beam_size: int | None = None,
-    labeller: str | None = None,
-    objects: bool | str = False,
-    batch_size: int = BATCH_SIZE,
-    cache_dir: Path | None = None,
-) -> DescribedFiles:
+def describe_files(files: Sequence[Path], captioner: CaptionerOptions = PACKAGED, *, cache_dir: Path | None = None) -> DescribedFiles:
     """Describe picture files, lazily and in order; one that fails comes with its error. Raises CheckpointError, DeviceError or UsageError."""
-    from igsearch import indexing
+    from igsearch.describing import described_files
     from igsearch.fetch import Fetcher
 
-    describer = open_describer(captioner, device=device, beam_size=beam_size, labeller=labeller, objects=objects, cache_dir=cache_dir)
+    describer = open_describer(captioner, cache_dir=cache_dir)
 
     def results() -> Iterator[tuple[Path, Description | PhotoError]]:
         with Fetcher() as fetcher:
-            yield from indexing.described_files(files, describer, fetcher.fetch, batch_size=batch_size)
+            yield from described_files(files, describer, fetcher.fetch, batch_size=captioner.batch_size)
 
     return DescribedFiles(describer.name, results())
 
 
-def draw_attention(
-    file: Path,
-    figure: Path,
-    *,
-    captioner: str | Path | None = None,
-    device: str = "auto",
-    beam_size: int | None = None,
-    cache_dir: Path | None = None,
-) -> None:
+def draw_attention(file: Path, figure: Path, captioner: CaptionerOptions = PACKAGED, *, cache_dir: Path | None = None) -> None:
     """Write to `figure`, as PNG, where in the picture `file` the captioner looked for each word.
 
     Raises PhotoError if the picture cannot be read, UsageError if the captioner shows no attention or the figure cannot be written, CheckpointError or
     DeviceError.
     """
     if figure.suffix.lower() != ".png":
-        raise UsageError(f"--attention {str(figure)!r} is to be a PNG file: give it a name that ends in .png")
+        raise UsageError(f"--attention {str(figure)!r} must be a PNG file: give it a name that ends in .png")
     from igsearch import images
     from igsearch.captioner import attention
     from igsearch.captioner.captioner import Captioner
-    from igsearch.captioner.catalogue import HUGGING_FACE, find
+    from igsearch.captioner.catalogue import find
     from igsearch.fetch import Fetcher
-    from igsearch.indexing import least_side
+    from igsearch.loading import least_side
     from igsearch.records import Photo
 
-    if isinstance(captioner, str) and captioner.startswith(HUGGING_FACE):
-        raise UsageError(f"--attention cannot be had of {captioner}: leave --captioner out")
-    looking = Captioner(find(captioner, cache_dir), device=device, beam_size=beam_size)
+    if isinstance(captioner.name, str) and captioner.name.startswith(HUGGING_FACE):
+        raise UsageError(f"--attention is not available for {captioner.name}: leave --captioner out")
+    looking = Captioner(find(captioner.name, cache_dir), device=captioner.device, beam_size=captioner.beam_size, engine=captioner.engine)
     with Fetcher() as fetcher:
         image = images.decode(fetcher.fetch(Photo(id=str(file), path=file)), at_least=least_side(looking))
     attention.write(attention.figure(image, looking.attend(looking.prepare(image))), figure)
 
 
 def profiles(cache_dir: Path | None = None) -> list[Summary]:
-    """What is indexed, in alphabetical order. Raises StoreError if one of them is damaged."""
-    return searching.summaries(cache_root(cache_dir))
+    """What is indexed, in alphabetical order; a profile whose store is damaged says so."""
+    return managing.summaries(cache_root(cache_dir))
 
 
 def export(
@@ -253,4 +238,4 @@ def remove(profile: str, *, cache_dir: Path | None = None) -> str:
 
     Raises NotIndexedError if there is nothing, TryLaterError while it is being indexed, CacheError if it cannot be deleted.
     """
-    return searching.remove(cache_root(cache_dir), profile)
+    return managing.remove(cache_root(cache_dir), profile)

@@ -28,6 +28,9 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import ClassVar
 
+MAX_SAID = 200
+"""Characters of what somebody else says that are repeated in a message."""
+
 
 class ExitCode(IntEnum):
     """What a command's exit status means."""
@@ -151,4 +154,10 @@ class ImageError(PhotoError):
 def first_line(err: BaseException) -> str:
     """The first line of another library's error, or its kind where it says nothing: what can be repeated inside a line of ours."""
     lines = str(err).strip().splitlines()
-    return lines[0].rstrip(".:") if lines else type(err).__name__
+    return as_said(lines[0]).rstrip(".:") if lines else type(err).__name__
+
+
+def as_said(text: str) -> str:
+    """What a server, a file or a library says, as part of a line of ours: cut, and without what a terminal would obey."""
+    cut = " ".join(text[:MAX_SAID].split())
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in cut)

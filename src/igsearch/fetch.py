@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import logging
 import math
-import stat
-import struct
 import threading
-import time
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.exceptions import ChunkedEncodingError, ContentDecodingError
 from urllib3.exceptions import HTTPError
 
-from igsearch.errors import FetchError
+from igsearch import zips
+from igsearch.errors import FetchError, as_said
+from igsearch.regular import NotAFileError, open_regular
 from igsearch.sources import cdn
+from igsearch.transport import CONNECT_TIMEOUT, READ_TIMEOUT, Limit, limited, session
 
 if TYPE_CHECKING:
     from igsearch.records import Photo
@@ -35,11 +33,11 @@ log = logging.getLogger(__name__)
 MAX_BYTES = 64 * 2**20
 """Larger than any photo: 100 megapixels of a phone are about 40 MB."""
 
-CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 30.0
-"""Seconds to reach the server, and between two pieces of its answer."""
-
 DEADLINE = 120.0
-"""Seconds for one photo, whatever its server trickles."""
+"""Seconds for one photo: all attempts, redirections and pauses together, whatever its server trickles."""
+
+MAX_TRAFFIC = 4 * MAX_BYTES
+"""Bytes that may arrive for one photo, three attempts and what surrounds the photo included."""
 
 PAUSES = (1.0, 2.0)
 """Seconds before the second attempt and the third, the last."""
@@ -50,19 +48,15 @@ LONGEST_PAUSE = 60.0
 MAX_ARCHIVES = 32
 """ZIP files kept open: more than the parts of a large export, fewer than a system's limit."""
 
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""How what lies in a ZIP file may be packed; bzip2 and LZMA are never met in exports, and zipfile unpacks those without a bound."""
-
-MAX_RATIO, RATIO_FREE_BYTES = 100, 2**20
-"""Pictures hardly shrink when they are packed; what shrinks to less than a hundredth of more than a MiB is made to fill a memory."""
-
-# What zipfile lets out for damaged, encrypted and hostile files, met or standing in its source.
-ZIP_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError, LookupError, OverflowError, AttributeError)
-
 REFRESH = "igsearch index PROFILE, without --from, asks Instagram for a fresh one; the post itself can still be opened"
 
 CHUNK_BYTES = 2**16
 MAX_REDIRECTS = 5
+MAX_PHRASE = 60
+"""Characters of a status line that are repeated; the longest of the standard ones has 31."""
+
+GZIP_OR_ZLIB = 47
+"""zlib's number for both, told apart by their headers."""
 
 
 class _AgainError(FetchError):
@@ -76,18 +70,13 @@ class _AgainError(FetchError):
 class Fetcher:
     """Fetches photos, from several threads at once if need be; close it, or use it as a context manager. Proxy and CA settings come from the environment."""
 
-    def __init__(self, *, n_connections: int = 8, sleep: Callable[[float], object] = time.sleep, offline: bool = False) -> None:
-        """`n_connections` are kept open to a server; `sleep` does the pauses between attempts; `offline` asks no server for anything."""
-        self._sleep, self._offline = sleep, offline
-        self._archives, self._reading = dict[Path, zipfile.ZipFile](), threading.Lock()
+    def __init__(self, *, n_connections: int = 8, sleep: Callable[[float], object] | None = None, offline: bool = False) -> None:
+        """`n_connections` are kept open to a server; `sleep` does the pauses between attempts, which closing ends; `offline` asks no server for anything."""
+        self._closed = threading.Event()
+        self._sleep, self._offline = sleep or self._closed.wait, offline
+        self._archives = _Archives()
         self._silent_hosts = set[str]()
-        self._session = requests.Session()
-        self._session.max_redirects = MAX_REDIRECTS
-        self._session.headers.update({"User-Agent": "igsearch", "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"})
-        # Pictures need no cookies, and without them the session holds nothing that threads could fight over.
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(pool_connections=n_connections, pool_maxsize=n_connections))
+        self._session = session(n_connections)
 
     def __enter__(self) -> Self:
         return self
@@ -97,10 +86,9 @@ class Fetcher:
 
     def close(self) -> None:
         """Close the connections and the ZIP files."""
+        self._closed.set()
         self._session.close()
-        with self._reading:
-            while self._archives:
-                self._archives.popitem()[1].close()
+        self._archives.close()
 
     def fetch(self, photo: Photo) -> bytes:
         """The bytes of `photo`, at most 64 MiB. Raises FetchError, whatever the reason.
@@ -108,38 +96,13 @@ class Fetcher:
         For a photo that came with its description, a server is asked once, and not at all if it left an earlier question unanswered.
         """
         if photo.path is not None:
-            return _read(photo.path) if photo.member is None else self._member(photo.path, photo.member)
+            return _read(photo.path) if photo.member is None else self._archives.read(photo.path, photo.member)
         if photo.url is None:
             where = f": open {photo.permalink}" if photo.permalink else ""
             raise FetchError(f"photo {photo.id!r} has neither a file nor an address{where}")
         if self._offline:
             raise FetchError(f"{photo.url[:200]!r} is not asked for: leave out --offline to have it fetched")
-        return self._download(photo.url, PAUSES) if photo.given is None else self._download_once(photo.url)
-
-    def _member(self, path: Path, name: str) -> bytes:
-        """What lies in a ZIP file under a name. One thread reads at a time: a picture is read many times faster than it is described."""
-        try:
-            with self._reading:
-                archive = self._archive(path)
-                info = archive.getinfo(name)
-                _check_member(info, path)
-                with archive.open(info) as file:
-                    return file.read(MAX_BYTES + 1)
-        except OSError as err:
-            raise FetchError(f"{str(path)!r} cannot be read ({err.strerror or err}): check that it exists and that you may read it") from err
-        except KeyError as err:
-            raise FetchError(f"{str(path)!r} holds no {name!r}: is it the ZIP file that was indexed?") from err
-        except ZIP_DAMAGE as err:
-            raise FetchError(f"{name!r} in {str(path)!r} is damaged ({_reason(err)}): get the ZIP file again") from err
-
-    def _archive(self, path: Path) -> zipfile.ZipFile:
-        if path not in self._archives:
-            if not stat.S_ISREG(path.stat().st_mode):
-                raise FetchError(f"{str(path)!r} is not a file: name a ZIP file")
-            if len(self._archives) >= MAX_ARCHIVES:
-                self._archives.pop(next(iter(self._archives))).close()
-            self._archives[path] = zipfile.ZipFile(path)
-        return self._archives[path]
+        return self._download(photo.url, PAUSES) if photo.description is None else self._download_once(photo.url)
 
     def _download_once(self, url: str) -> bytes:
         """One attempt: thousands of old addresses on a server that no longer answers must not cost a timeout each."""
@@ -156,35 +119,75 @@ class Fetcher:
     def _download(self, url: str, pauses_between: Sequence[float]) -> bytes:
         _check(url)
         pauses = iter(pauses_between)
-        while True:
-            try:
-                return self._attempt(url)
-            except _AgainError as err:
-                pause = max(next(pauses, math.inf), err.pause)
-                if pause > LONGEST_PAUSE:
-                    raise FetchError(f"{_host(url)!r} does not give the photo ({err}): run the same command again later") from err
-                log.info("%s: %s; again in %.0f s", _host(url), err, pause)
-                self._sleep(pause)
+        with limited(DEADLINE, MAX_TRAFFIC) as limit:
+            while True:
+                try:
+                    return self._attempt(url)
+                except _AgainError as err:
+                    self._pause(max(next(pauses, math.inf), err.pause), limit, url, err)
+
+    def _pause(self, seconds: float, limit: Limit, url: str, failure: _AgainError) -> None:
+        """Wait for the next attempt. Raises FetchError where none is to follow."""
+        left = limit.seconds_left
+        if seconds > min(LONGEST_PAUSE, left) or self._closed.is_set():
+            reason = failure if left else f"not complete after {DEADLINE:.0f} s"
+            raise FetchError(f"{_host(url)!r} does not give the photo ({reason}): run the same command again later") from failure
+        log.info("%s: %s; again in %.0f s", _host(url), failure, seconds)
+        self._sleep(seconds)
 
     def _attempt(self, url: str) -> bytes:
-        give_up = time.monotonic() + DEADLINE
         try:
-            with self._session.get(url, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)) as response:
-                _check_status(response)
-                return _body(response, give_up)
+            return self._answer(url)
         except (requests.ConnectionError, requests.Timeout, ChunkedEncodingError, ContentDecodingError) as err:
             raise _AgainError(_reason(err)) from err
         except (requests.RequestException, HTTPError, ValueError) as err:
             raise FetchError(f"{url[:200]!r} cannot be fetched ({_reason(err)}): check the address") from err
 
+    def _answer(self, url: str) -> bytes:
+        """The body at the end of a chain of redirections."""
+        for _ in range(MAX_REDIRECTS + 1):
+            with self._session.get(url, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)) as response:
+                if not response.is_redirect:
+                    _check_status(response)
+                    return _body(response)
+                url = urljoin(response.url, response.headers["Location"])
+        raise requests.TooManyRedirects
+
+
+class _Archives:
+    """The ZIP files that are read from. One thread reads at a time: a picture is read many times faster than it is described."""
+
+    def __init__(self) -> None:
+        self._open, self._reading = dict[Path, zipfile.ZipFile](), threading.Lock()
+
+    def close(self) -> None:
+        with self._reading:
+            while self._open:
+                self._open.popitem()[1].close()
+
+    def read(self, path: Path, name: str) -> bytes:
+        """What lies in a ZIP file under a name. Raises FetchError."""
+        try:
+            with self._reading:
+                return zips.read_member(self._archive(path), name, MAX_BYTES)
+        except zips.ZipError as err:
+            raise FetchError(str(err)) from err
+
+    def _archive(self, path: Path) -> zipfile.ZipFile:
+        if path not in self._open:
+            if len(self._open) >= MAX_ARCHIVES:
+                self._open.pop(next(iter(self._open))).close()
+            self._open[path] = zips.open_zip(path)
+        return self._open[path]
+
 
 def _read(path: Path) -> bytes:
-    """The bytes of a regular file; a pipe or a device could keep us waiting for ever."""
+    """The bytes of a file."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise FetchError(f"{str(path)!r} is not a file: name a picture")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(MAX_BYTES + 1)
+    except NotAFileError as err:
+        raise FetchError(f"{str(path)!r} is not a file: name a picture") from err
     except OSError as err:
         raise FetchError(f"{str(path)!r} cannot be read ({err.strerror}): check that it exists and that you may read it") from err
     except ValueError as err:
@@ -192,19 +195,6 @@ def _read(path: Path) -> bytes:
     if len(data) > MAX_BYTES:
         raise FetchError(f"{str(path)!r} is larger than {MAX_BYTES // 2**20} MiB: make it smaller")
     return data
-
-
-def _check_member(info: zipfile.ZipInfo, path: Path) -> None:
-    """Raises FetchError for what is not worth unpacking, judged before anything is."""
-    named = f"{info.filename!r} in {str(path)!r}"
-    if info.flag_bits & 1:
-        raise FetchError(f"{named} is encrypted: unpack the ZIP file with its password, and give the folder")
-    if info.compress_type not in METHODS:
-        raise FetchError(f"{named} is packed in an unusual way: unpack the ZIP file, and give the folder")
-    if info.file_size > MAX_BYTES:
-        raise FetchError(f"{named} is larger than {MAX_BYTES // 2**20} MiB: that is no photo")
-    if info.file_size > max(RATIO_FREE_BYTES, MAX_RATIO * info.compress_size):
-        raise FetchError(f"{named} would unpack to more than {MAX_RATIO} times its size: that is no photo")
 
 
 def _check(url: str) -> None:
@@ -218,7 +208,7 @@ def _check(url: str) -> None:
 
 def _check_status(response: requests.Response) -> None:
     """Raises _AgainError or FetchError unless the answer is the photo."""
-    said = f"HTTP {response.status_code} {response.reason}"
+    said = as_said(f"HTTP {response.status_code} {str(response.reason)[:MAX_PHRASE]}")
     if response.status_code == 429 or response.status_code >= 500:
         raise _AgainError(said, pause=retry_after(response.headers.get("Retry-After", "")))
     if response.status_code in (403, 410):
@@ -227,16 +217,28 @@ def _check_status(response: requests.Response) -> None:
         raise FetchError(f"{_host(response.url)!r} does not have the photo ({said}): it may have been deleted")
 
 
-def _body(response: requests.Response, give_up: float) -> bytes:
-    """The body; `give_up` is when, on the monotonic clock."""
+def _body(response: requests.Response) -> bytes:
+    """The photo; what came packed although it was not to, is unpacked within bounds."""
+    packing = response.raw.headers.pop("Content-Encoding", "identity").strip().lower()  # requests would unpack it, layer by layer, without a bound
     data = bytearray()
     for chunk in response.iter_content(CHUNK_BYTES):
         data += chunk
         if len(data) > MAX_BYTES:
-            raise FetchError(f"{_host(response.url)!r} sends more than {MAX_BYTES // 2**20} MiB: that is no photo")
-        if time.monotonic() > give_up:
-            raise _AgainError(f"not complete after {DEADLINE:.0f} s")
+            break
+    if packing in {"gzip", "x-gzip", "deflate"}:
+        data = bytearray(_unpacked(data))
+    elif packing not in {"identity", ""}:
+        raise FetchError(f"{_host(response.url)!r} sends the photo packed as {as_said(packing)!r}, which was not asked for: open the post itself")
+    if len(data) > MAX_BYTES:
+        raise FetchError(f"{_host(response.url)!r} sends more than {MAX_BYTES // 2**20} MiB: that is no photo")
     return bytes(data)
+
+
+def _unpacked(data: bytes | bytearray) -> bytes:
+    try:
+        return zlib.decompressobj(GZIP_OR_ZLIB).decompress(data, MAX_BYTES + 1)
+    except zlib.error as err:
+        raise _AgainError("what it sends cannot be unpacked") from err
 
 
 def retry_after(header: str) -> float:
@@ -245,9 +247,9 @@ def retry_after(header: str) -> float:
         return float(header)
     try:
         date = parsedate_to_datetime(header)
-    except ValueError:
+        return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError, LookupError, OverflowError):
         return 0.0
-    return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
 def _host(url: str) -> str:
@@ -269,4 +271,4 @@ def _reason(err: Exception) -> str:
         ChunkedEncodingError: "the connection was cut",
         requests.ConnectionError: "no connection",
     }
-    return next((words for kind, words in kinds.items() if isinstance(err, kind)), " ".join(str(err).split())[:120])
+    return next((words for kind, words in kinds.items() if isinstance(err, kind)), as_said(str(err)))

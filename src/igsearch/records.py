@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -60,7 +60,7 @@ class Photo:
 
     `id` is stable between runs and unique within the profile: `<shortcode>` for a post with one picture, `<shortcode>_<slide>` for one of a carousel, something
     derived from the path or address elsewhere. At most one of `url` and `path` says where the bytes are; `member` names the one inside the ZIP at `path`.
-    `slide` counts from 1. `given` is a description that came with the photo and is taken as it is.
+    `slide` counts from 1. `description` is one that came with the photo and is taken as it is.
     """
 
     id: str
@@ -78,7 +78,7 @@ class Photo:
     alt_text: str | None = None
     location: str | None = None
     hashtags: tuple[str, ...] = ()
-    given: Description | None = None
+    description: Description | None = None
 
     @property
     def permalink(self) -> str | None:
@@ -88,11 +88,15 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class DescribedPhoto:
-    """A photo with its description and its thumbnail (WebP bytes; None where the picture itself was not to be had): what one row of the store holds."""
+    """A photo with its description and its thumbnail (WebP bytes; None where the picture itself was not to be had): what one row of the store holds.
+
+    `digest` tells one file's contents from another's (BLAKE2b, 16 bytes).
+    """
 
     photo: Photo
     description: Description
     thumbnail: bytes | None
+    digest: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,10 @@ class FailedPhoto:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer to a query. `score` is the cosine similarity in (0, 1]; `matched` are the words of the caption that the query met."""
+    """One answer to a query. `score` is the cosine similarity in (0, 1]; `matched` are the words of the caption that the query met.
+
+    `is_gone` tells that its source no longer has it.
+    """
 
     rank: int
     score: float
@@ -114,10 +121,38 @@ class Hit:
     description: Description
     thumbnail: Path | None
     matched: tuple[str, ...] = ()
+    is_gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Something that a source lists and that cannot be read as a photo, such as a post, an entry of a list, or a folder; and why, in one line.
+
+    `id` is the same in every run: a photo's id where it is known, else what names the thing within its source. It counts as failed, is remembered, and is
+    tried again. `hides` tells that it may hold photos (a folder, a ZIP file, a list), so that nothing that is not met in this walk can be called gone.
+    """
+
+    id: str
+    reason: str
+    permalink: str | None = None
+    hides: bool = False
+
+
+Found: TypeAlias = Photo | Unread
 
 
 class Source(Protocol):
-    """Where photos come from."""
+    """Where photos come from. What it is and where it lies identify it: `kind` and `root` are kept, and are the same in every run."""
+
+    @property
+    def kind(self) -> str:
+        """One word for the kind, such as `instagram`, `folder`, `export`, `list`, `entries`, `scraper` or `stdin`."""
+        ...
+
+    @property
+    def root(self) -> str:
+        """Where: the name of a profile, or the absolute path of a folder or file; empty for standard input."""
+        ...
 
     @property
     def name(self) -> str:
@@ -126,21 +161,25 @@ class Source(Protocol):
 
     @property
     def newest_first(self) -> bool:
-        """Whether photos come newest first (pinned ones aside), so that a walk may stop at the first one already known."""
+        """Whether photos come newest first (pinned ones aside) at a cost, so that a walk is to stop at the first one already known: true of Instagram alone."""
         ...
 
     @property
     def n_expected(self) -> int | None:
-        """How many photos there are, where that is known without walking."""
+        """How many photos there are, where that is known without reading more than `photos` will."""
         ...
 
     @property
-    def n_failed_posts(self) -> int:
-        """Posts that the last walk met and could not read: it was not complete."""
+    def left_out(self) -> Mapping[str, int]:
+        """What the last walk passed over on purpose: how many, by what they are in words for the user, such as `videos without a cover`."""
         ...
 
-    def photos(self) -> Iterator[Photo]:
-        """Walk the source once, lazily. Raises SourceError, ProfileNotFoundError, AccessError or TryLaterError."""
+    def photos(self, retry: Sequence[str] = ()) -> Iterator[Found]:
+        """Walk the source once, lazily. Raises SourceError, ProfileNotFoundError, AccessError or TryLaterError.
+
+        `retry` are ids of what could not be read in an earlier walk. A source that is walked from new to old tries those first, since the walk may not reach
+        them; any other meets them anyway.
+        """
         ...
 
 

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from igsearch.output.formats import HIT_FIELDS
+from tests.conftest import Outcome
 
 if TYPE_CHECKING:
     from tests.conftest import Igsearch
@@ -44,14 +46,15 @@ def test_indexing_says_what_it_did(igsearch: Igsearch, sample_photos: Path) -> N
     second = igsearch("index", "sample", "--from", sample_photos)
     assert second.code == 0
     assert "0 photos described" in second.stderr
-    assert "12 known already" in second.stderr
+    assert "12 already indexed" in second.stderr
 
 
 def test_indexing_reports_to_programs(igsearch: Igsearch, sample_photos: Path) -> None:
     """With --json the report is one document on stdout; with -q stderr is empty."""
     done = igsearch("index", "sample", "--from", sample_photos, "--limit", "2", "--json", "-q")
     report = json.loads(done.stdout)
-    assert (done.code, done.stderr, report["photos"]) == (0, "", {"described": 2, "given": 0, "known": 0, "failed": 0, "searchable": 2})
+    assert (done.code, done.stderr) == (0, "")
+    assert {name: n for name, n in report["photos"].items() if n} == {"described": 2, "new": 2, "searchable": 2}
 
 
 def test_a_dry_run_lists_and_writes_nothing(igsearch: Igsearch, sample_photos: Path, tmp_path: Path) -> None:
@@ -180,7 +183,7 @@ def test_captions_for_files(igsearch: Igsearch, sample_photos: Path) -> None:
         (["index", "x", "--from", "texts"], 2, "texts"),
         (["index", "x", "--from", "empty", "--since", "2024-02-30"], 2, "2024-02-30"),
         (["index", "x", "--from", "empty", "--until", "soon"], 2, "soon"),
-        (["index", "x", "--from", "empty", "--limit", "0"], 2, "--limit 0"),
+        (["index", "x", "--from", "empty", "--limit", "0"], 2, "--limit '0' is not a whole number from 1"),
         (["index", "x", "--from", "photo", "--device", "tpu"], 2, "tpu"),
         (["index", "x", "--from", "photo", "--captioner", "empty"], 6, "SHA256SUMS"),
         (["index", "x", "--from", "photo", "--cache-dir", "photo/cat.jpg"], 2, "--cache-dir"),
@@ -212,6 +215,58 @@ def test_bad_input_is_one_line_with_the_next_step(igsearch: Igsearch, sample_pho
     assert says in done.stderr
 
 
+def test_a_page_goes_to_stdout(igsearch: Igsearch, indexed: Path) -> None:
+    """`--html -` writes the page there and no file; what is said of it goes to stderr, or nowhere with -q, before the command or after it."""
+    ask = ("search", "sample", "water", "--cache-dir", indexed, "--html", "-")
+    done = igsearch(*ask)
+    assert done.code == 0
+    assert (done.stdout[:15], done.stdout[-7:]) == ("<!doctype html>", "</html>")
+    assert done.stderr.startswith("igsearch: wrote the page: ")
+    for quiet in (("-q", *ask), (*ask, "-q")):
+        assert igsearch(*quiet) == Outcome(0, done.stdout, "")
+    assert not list(igsearch.cwd.iterdir())
+
+
+def test_a_picture_comes_from_stdin(igsearch: Igsearch, sample_photos: Path) -> None:
+    """`caption -` describes it, among files too; what is no picture fails under that name, and where it was kept is told to nobody."""
+    cat = sample_photos / "cat.jpg"
+    done = igsearch("caption", "nowhere.jpg", "-", cat, "--json", stdin=cat.read_bytes())
+    results = json.loads(done.stdout)["results"]
+    assert done.code == 1
+    assert [result["path"] for result in results] == ["nowhere.jpg", "-", str(cat)]
+    assert results[1]["caption"] == results[2]["caption"]
+    for bad in (b"", b"no picture", cat.read_bytes()[:3000]):
+        failed = igsearch("caption", "-", stdin=bad)
+        assert (failed.code, failed.stdout) == (1, "")
+        assert "standard input" in failed.stderr
+        assert "igsearch-" not in failed.stderr
+        assert failed.stderr.count("\n") == 1
+
+
+def test_attention_goes_to_stdout(sample_photos: Path) -> None:
+    """`--attention -` writes the PNG there, and nothing else, also for a picture from stdin."""
+    command = [sys.executable, "-m", "igsearch", "caption", "-", "--attention", "-"]
+    done = subprocess.run(command, input=(sample_photos / "cat.jpg").read_bytes(), capture_output=True, check=True)
+    with Image.open(io.BytesIO(done.stdout)) as figure:
+        figure.load()
+        assert figure.format == "PNG"
+    failed = subprocess.run(command, input=b"no picture", capture_output=True, check=False)
+    assert (failed.returncode, failed.stdout) == (1, b"")
+    assert failed.stderr.startswith(b"igsearch: standard input")
+
+
+def test_a_name_may_be_of_any_language(igsearch: Igsearch, sample_photos: Path, tmp_path: Path) -> None:
+    """Hyphens and letters with marks: indexed, searched in either spelling and as an address, exported to stdout, removed."""
+    (tmp_path / "few").mkdir()
+    shutil.copy(sample_photos / "cat.jpg", tmp_path / "few" / "-x.jpg")
+    assert igsearch("index", "Caf\u00e9-วันหยุด", "--from", f'"{tmp_path}/few"', "-q").code == 0
+    for name in ("cafe\u0301-วันหยุด", "@caf\u00e9-วันหยุด", "https://www.instagram.com/caf\u00e9-วันหยุด/?hl=en"):
+        assert igsearch("search", name, "cat", "--paths").stdout == f"{tmp_path}/few/-x.jpg\n"
+    assert json.loads(igsearch("export", "cafe\u0301-วันหยุด", "-o", "-").stdout)["profile"] == "caf\u00e9-วันหยุด"
+    assert igsearch("remove", "caf\u00e9-วันหยุด", "-q") == Outcome(0, "", "")
+    assert igsearch("search", "caf\u00e9-วันหยุด", "cat").code == 5
+
+
 def test_without_arguments_the_help_is_shown(igsearch: Igsearch) -> None:
     """`igsearch` alone says what it can do, on stdout."""
     alone, asked = igsearch(), igsearch("--help")
@@ -236,6 +291,8 @@ def test_a_traceback_appears_only_when_asked_for(igsearch: Igsearch) -> None:
     """--debug shows where an error came from; without it there is a line."""
     assert "Traceback" not in igsearch("search", "nobody", "cat").stderr
     assert "Traceback" in igsearch("--debug", "search", "nobody", "cat").stderr
+    assert "Traceback" in igsearch("search", "nobody", "cat", "--debug").stderr
+    assert "Traceback" not in igsearch("search", "nobody", "--", "--debug").stderr
 
 
 def test_a_closed_pipe_is_no_error(indexed: Path) -> None:

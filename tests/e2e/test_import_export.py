@@ -46,7 +46,7 @@ def test_the_prototypes_database_in_and_out(igsearch: Igsearch, database: Path, 
     done = igsearch("index", "NatGeoTravel", "--from", database)
     assert (done.code, done.stdout) == (0, "")
     assert "2 photos described" in done.stderr
-    assert "2 of them as they came" in done.stderr
+    assert "2 with their existing captions" in done.stderr
     [street] = results(igsearch, "natgeotravel", "people walking")
     assert (street["caption"], street["permalink"], street["thumbnail"]) == (
         "a group of people walking down a street",
@@ -88,8 +88,8 @@ def test_exports_go_through_a_pipe(igsearch: Igsearch, database: Path) -> None:
     ("content", "profile", "says"),
     [
         pytest.param(json.dumps(DATABASE), "esa", "holds no profile 'esa', but nasa, natgeotravel", id="no such profile"),
-        pytest.param("[" * 100_000, "x", "nested too deep", id="deep"),
-        pytest.param(json.dumps(DATABASE)[:-40], "nasa", "no sound JSON", id="cut"),
+        pytest.param("[" * 100_000, "x", "is not valid JSON", id="deep"),
+        pytest.param(json.dumps(DATABASE)[:-40], "nasa", "is not valid JSON", id="cut"),
         pytest.param('{"GraphImages": []}', "x", "lists no post", id="no post"),
         pytest.param("[1, 2]", "x", "a JSON file of another kind", id="other"),
     ],

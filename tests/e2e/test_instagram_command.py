@@ -9,27 +9,26 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import instaloader
 import pytest
-from instaloader.instaloader import get_default_session_filename
 
 from igsearch.paths import ProfilePaths
 from igsearch.ranking.words import searched_text
 from igsearch.store.reader import Store
 from igsearch.text import stemmed_terms
 from tests.conftest import REPOSITORY, Igsearch, Outcome
-from tests.fake_instagram import Answer, FakeInstagram, FakePost, FakeProfile, FakeSlide, Fault
+from tests.e2e.conftest import COOKIES
+from tests.fake_instagram import NOON, Answer, FakeInstagram, FakePost, FakeProfile, FakeSlide, Fault
 from tests.firefox import firefox_profile
 
-NOON = datetime(2024, 5, 31, 12, tzinfo=UTC)
-COOKIES = {"sessionid": "alice-is-here", "csrftoken": "token", "ds_user_id": "42"}
 API = "POST.*api/graphql"
 POSTS_QUERY = "29104886249145907"
 """The `doc_id` with which instaloader asks for a page of posts when it is logged in."""
@@ -64,15 +63,6 @@ def index(igsearch: Igsearch, instagram: FakeInstagram, *arguments: str | Path) 
     return igsearch("index", *arguments, **environment)
 
 
-@pytest.fixture
-def alice() -> Path:
-    """The file in which instaloader saved the session of a user named alice."""
-    with instaloader.Instaloader(quiet=True) as loader:
-        loader.load_session("alice", COOKIES)
-        loader.save_session_to_file()
-    return Path(get_default_session_filename("alice"))
-
-
 @pytest.fixture(scope="module")
 def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache directory in which `igsearch index natgeotravel` kept what the fake Instagram shows a visitor."""
@@ -105,7 +95,7 @@ def check_refused(done: Outcome, code: int, says: str) -> None:
 def counts(done: Outcome) -> dict[str, int]:
     """The numbers in an indexing run's report."""
     photos: dict[str, int] = json.loads(done.stdout)["photos"]
-    return photos
+    return {name: photos[name] for name in ("described", "given", "known", "failed", "searchable")}
 
 
 def test_a_word_of_a_caption_finds_the_post(igsearch: Igsearch, indexed: Path) -> None:
@@ -155,8 +145,8 @@ def test_a_second_run_asks_for_little(igsearch: Igsearch) -> None:
     with FakeInstagram([FakeProfile("natgeo", posts(5))]) as instagram:
         first = index(igsearch, instagram, "natgeo", "--json", "-q")
         assert counts(first) == {"described": 5, "given": 0, "known": 0, "failed": 0, "searchable": 5}
-        assert instagram.count("/api/graphql") == 5
-        assert instagram.count("cdninstagram") == 5
+        assert instagram.counts()["/api/graphql"] == 5
+        assert (instagram.counts()["/natgeo/"], instagram.count("cdninstagram")) == (1, 5)
         instagram.requests.clear()
         second = index(igsearch, instagram, "natgeo", "--json", "-q")
         assert (second.code, counts(second)) == (0, {"described": 0, "given": 0, "known": 1, "failed": 0, "searchable": 5})
@@ -213,6 +203,8 @@ PROFILES = (
         pytest.param(["natgeo", "--login", "bob"], None, 3, "run `instaloader --login bob`", id="no-saved-session"),
         pytest.param(["natgeo"], Fault("GET.*natgeo", Answer.please_wait()), 4, "half an hour", id="please-wait"),
         pytest.param(["natgeo"], Fault(API, Answer.please_wait()), 4, "half an hour", id="please-wait-post"),
+        pytest.param(["natgeo"], Fault("GET.*natgeo", Answer.redirect("/challenge/?next=x")), 3, "in a browser, confirm", id="challenge"),
+        pytest.param(["natgeo"], Fault("GET.*natgeo", Answer(status=418, reason="\x1b[31mtea")), 2, "418", id="escapes"),
     ],
 )
 @pytest.mark.usefixtures("alice")
@@ -237,7 +229,7 @@ def test_an_expired_session_of_a_browser_is_a_refusal(igsearch: Igsearch, own_ho
         check_refused(index(igsearch, instagram, *ask), 3, "could not find firefox cookies")
         firefox_profile(own_home / ".mozilla" / "firefox" / "old", {"csrftoken": "token"})
         check_refused(index(igsearch, instagram, *ask), 3, "nobody is logged in to Instagram in 'firefox'")
-        check_refused(index(igsearch, instagram, *ask, "--login", "alice"), 2, "only one of --login and --cookies-from-browser")
+        check_refused(index(igsearch, instagram, *ask, "--login", "alice"), 2, "--login and --cookies-from-browser")
         check_refused(index(igsearch, instagram, "natgeo", "--cookies-from-browser", "netscape"), 2, "there are brave, chrome")
         assert not instagram.requests
         firefox_profile(own_home / ".config" / "new", COOKIES)
@@ -279,6 +271,88 @@ def test_a_photo_that_is_not_served_is_described_once_it_is(igsearch: Igsearch) 
         again = index(igsearch, instagram, "natgeotravel", "--json", "-q")
         assert (again.code, counts(again)["described"], counts(again)["searchable"]) == (0, 1, 4)
         assert instagram.count("cdninstagram") == 1
+
+
+NOT_SHOWN = Answer.json({"data": {"xdt_api__v1__media__shortcode__web_info": {"items": []}}})
+
+
+def test_a_post_that_is_not_shown_fails_and_is_tried_again(igsearch: Igsearch) -> None:
+    """It counts as failed, with its address and a reason; the next run asks for it first, below what is known, and describes it."""
+    with FakeInstagram([FakeProfile("natgeo", posts(4))], faults=[Fault("POST.*Post01", Answer(status=500))]) as instagram:
+        first = index(igsearch, instagram, "natgeo", "--json")
+        assert (first.code, counts(first)["described"], counts(first)["failed"]) == (1, 3, 1)
+        [failure] = json.loads(first.stdout)["failures"]
+        assert failure["permalink"] == "https://www.instagram.com/p/Post01/"
+        assert "trouble of its own, while reading the post (HTTP 500): run the same command again later" in failure["error"]
+        instagram.faults.clear()
+        instagram.requests.clear()
+        second = index(igsearch, instagram, "natgeo", "--json", "-q")
+        assert (second.code, counts(second)["described"], counts(second)["failed"], counts(second)["searchable"]) == (0, 1, 0, 4)
+        assert instagram.count("cdninstagram") == 1
+        third = index(igsearch, instagram, "natgeo", "--json", "-q")
+        assert (third.code, counts(third)["described"]) == (0, 0)
+
+
+def test_a_post_that_is_gone_is_let_go(igsearch: Igsearch) -> None:
+    """It fails once, for the list has it; tried again in vain it is left out, and then it is not asked for any more."""
+    with FakeInstagram([FakeProfile("natgeo", posts(6))], faults=[Fault("POST.*Post05", NOT_SHOWN)]) as instagram:
+        assert index(igsearch, instagram, "natgeo", "-q").code == 1
+        second = index(igsearch, instagram, "natgeo")
+        assert second.code == 0
+        assert "that Instagram no longer shows" in second.stderr
+        instagram.requests.clear()
+        assert index(igsearch, instagram, "natgeo", "-q").code == 0
+        assert not any("Post05" in request.form.get("variables", "") for request in instagram.requests)
+
+
+@pytest.mark.parametrize("limit", [1, 4])
+def test_a_limit_is_no_reason_to_ask_for_more(igsearch: Igsearch, limit: int) -> None:
+    """The refusal of a post behind the last that was wanted does not spoil the run."""
+    with FakeInstagram([FakeProfile("natgeo", posts(8))], faults=[Fault(API, Answer.please_wait(), after=limit)]) as instagram:
+        done = index(igsearch, instagram, "natgeo", "--limit", str(limit), "--json", "-q")
+        assert (done.code, done.stderr, counts(done)["described"]) == (0, "", limit)
+        assert instagram.counts()["/api/graphql"] == limit
+
+
+@pytest.mark.parametrize("given", ["https://www.instagram.com/natgeo/", " @NatGeo "])
+def test_a_profile_may_be_given_by_its_address(igsearch: Igsearch, given: str) -> None:
+    """And is kept under its name."""
+    with FakeInstagram([FakeProfile("natgeo", posts(1))]) as instagram:
+        done = index(igsearch, instagram, given, "--json", "-q")
+        assert (done.code, json.loads(done.stdout)["profile"]) == (0, "natgeo"), done.stderr
+
+
+def test_a_dry_run_asks_instagram_the_same(igsearch: Igsearch) -> None:
+    """For the same posts, as often, and for no picture."""
+    with FakeInstagram([FakeProfile("natgeo", posts(3))], faults=[Fault("POST.*Post01", NOT_SHOWN)]) as instagram:
+        index(igsearch, instagram, "natgeo", "--dry-run")
+        dry = [(request.method, request.path) for request in instagram.requests]
+        instagram.requests.clear()
+        index(igsearch, instagram, "natgeo", "-q")
+        assert dry == [(request.method, request.path) for request in instagram.requests if "cdninstagram" not in request.host]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault("POST.*Post01", Answer(status=429)), Fault("POST.*Post01", Answer(delay=30)), Fault("GET.*natgeo", Answer(trickle=1))],
+    ids=["rate-limit", "slow-answer", "trickling-answer"],
+)
+def test_control_c_ends_every_wait_at_once(tmp_path: Path, fault: Fault) -> None:
+    """For Instagram's rate limit, for an answer that does not come and for one that does not end: exit code 130 and one line, within seconds."""
+    with FakeInstagram([FakeProfile("natgeo", posts(3))], faults=[fault]) as instagram:
+        command = [sys.executable, "-m", "igsearch", "index", "natgeo", "-q"]
+        listened = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore Ctrl-C, and so would the command
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=os.environ | instagram.env())
+        signal.signal(signal.SIGINT, listened)
+        deadline = time.monotonic() + 120
+        while fault.n_matched == 0 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        interrupted = time.monotonic()
+        _, stderr = process.communicate(timeout=120)
+        assert (process.returncode, time.monotonic() - interrupted < 3) == (130, True)
+        assert "Traceback" not in stderr
 
 
 @pytest.mark.parametrize(

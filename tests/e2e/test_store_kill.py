@@ -15,6 +15,7 @@ from igsearch.errors import TryLaterError
 from igsearch.paths import ProfilePaths
 from igsearch.ranking.words import Index
 from igsearch.store.reader import Store, thumbnail_path
+from igsearch.store.writer import StoreWriter
 
 NAME = "natgeo"
 BATCH = 8
@@ -24,11 +25,11 @@ import sys
 from pathlib import Path
 from igsearch.paths import ProfilePaths
 from igsearch.records import DescribedPhoto, Description, FailedPhoto, Hypothesis, Label, Photo
-from igsearch.store.reader import Store
+from igsearch.store.writer import StoreWriter
 from igsearch.ranking.words import fit
 cache, batch, fits = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "fit"
 paths = ProfilePaths.of(cache, "natgeo")
-with Store.create(paths, "natgeo") as store:
+with StoreWriter.create(paths, "natgeo") as store:
     while True:
         first = store.generation * batch
         described = [
@@ -48,7 +49,7 @@ def killed_writer(cache: Path, *, mode: str, n_batches: int, delay: float) -> in
     with writer:
         reported = [writer.stdout.readline() for _ in range(n_batches)] if writer.stdout else []
         with pytest.raises(TryLaterError):
-            Store.create(ProfilePaths.of(cache, NAME), NAME)
+            StoreWriter.create(ProfilePaths.of(cache, NAME), NAME)
         time.sleep(delay)
         writer.kill()
         reported += writer.stdout.read().splitlines() if writer.stdout else []

@@ -9,7 +9,7 @@ real instaloader and requests talk to it without knowing. `scenario` says what t
 `requests` is the log of what was asked; a `Fault` makes it misbehave.
 """
 
-from tests.fake_instagram.scenario import FakePost, FakeProfile, FakeSlide, jpeg, media_id
+from tests.fake_instagram.scenario import NOON, FakePost, FakeProfile, FakeSlide, jpeg, media_id, posts
 from tests.fake_instagram.server import Answer, FakeInstagram, Fault, Request
 
-__all__ = ["Answer", "FakeInstagram", "FakePost", "FakeProfile", "FakeSlide", "Fault", "Request", "jpeg", "media_id"]
+__all__ = ["NOON", "Answer", "FakeInstagram", "FakePost", "FakeProfile", "FakeSlide", "Fault", "Request", "jpeg", "media_id", "posts"]

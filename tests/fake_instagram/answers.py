@@ -29,11 +29,12 @@ def profile_page(profile: FakeProfile) -> str:
     posts = {"id": f"graph:{profile.username}", "is_private": profile.is_private}
     if not profile.is_private:
         posts["polaris_ordered_timeline_connection"] = connection([listed(post) for post in profile.posts], after=None)
-    scripts = "".join(_embedded({"xig_user_by_username": user}) for user in (user_of(profile), posts))
+    scripts = "".join(embedded({"xig_user_by_username": user}) for user in (user_of(profile), posts))
     return f"<!DOCTYPE html><html><body>{scripts}</body></html>"
 
 
-def _embedded(data: Json) -> str:
+def embedded(data: Json) -> str:
+    """The result of a query within a page."""
     document = {"require": [["ScheduledServerJS", "handle", None, [{"__bbox": {"complete": True, "result": {"data": data}}}]]]}
     text = json.dumps(document).replace("<", r"\u003c")
     return f'<script type="application/json" data-content-len="{len(text)}" data-sjs>{text}</script>'

@@ -6,7 +6,7 @@ import io
 from base64 import b64encode, urlsafe_b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from PIL import Image
 
@@ -76,3 +76,11 @@ class FakeProfile:
     def pk(self) -> str:
         """The profile's number."""
         return str(1_000_000 + sum(self.username.encode()))
+
+
+NOON = datetime(2024, 5, 31, 12, tzinfo=UTC)
+
+
+def posts(n: int) -> list[FakePost]:
+    """Posts of one picture each, a day apart, the newest first, from Post00 on."""
+    return [FakePost(f"Post{i:02}", [FakeSlide(jpeg())], taken_at=NOON - timedelta(days=i)) for i in range(n)]

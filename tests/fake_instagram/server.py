@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import ssl
@@ -57,18 +58,21 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer; one that is cut says how long it is and then ends after so many bytes, a slow one waits before it starts."""
+    """An HTTP answer; one that is cut says how long it is and then ends after so many bytes, a slow one waits before it starts, or after every byte."""
 
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     cut_after: int | None = None
     delay: float = 0.0
+    trickle: float = 0.0
+    reason: str | None = None
 
     @classmethod
     def json(cls, document: object, status: int = 200) -> Answer:
-        """A JSON answer."""
-        return cls(json.dumps(document).encode(), status, {"Content-Type": "application/json; charset=utf-8"})
+        """A JSON answer; a text is sent as it is."""
+        text = document if isinstance(document, str) else json.dumps(document)
+        return cls(text.encode(), status, {"Content-Type": "application/json; charset=utf-8"})
 
     @classmethod
     def page(cls, html: str, status: int = 200) -> Answer:
@@ -300,12 +304,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, answer: Answer) -> None:
         time.sleep(answer.delay)
-        self.send_response(answer.status)
+        wire, whole = self.wfile, io.BytesIO()
+        self.wfile = whole
+        self.send_response(answer.status, answer.reason)
         for name, value in {**answer.headers, "Content-Length": str(len(answer.body))}.items():
             self.send_header(name, value)
         self.end_headers()
+        self.wfile = wire
         if self.command != "HEAD":
-            self.wfile.write(answer.body[: answer.cut_after])
+            whole.write(answer.body[: answer.cut_after])
+        sent = whole.getvalue()
+        for start in range(0, len(sent), 1 if answer.trickle else len(sent)):
+            wire.write(sent[start : start + 1] if answer.trickle else sent)
+            time.sleep(answer.trickle)
         self.close_connection = self.close_connection or answer.cut_after is not None
 
     def handle(self) -> None:

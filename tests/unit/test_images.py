@@ -302,11 +302,6 @@ def test_a_large_jpeg_is_decoded_no_larger_than_needed(at_least: int | None, siz
     assert images.decode(encoded(corners((1600, 1200)), "JPEG"), at_least=at_least).size == size
 
 
-def test_other_formats_ignore_at_least() -> None:
-    """Only JPEG can be decoded smaller; the others come whole."""
-    assert images.decode(encoded(corners(), "PNG"), at_least=8).size == (64, 48)
-
-
 def test_nothing_global_is_switched() -> None:
     """Another user of Pillow in the same process keeps its settings."""
     before = (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)

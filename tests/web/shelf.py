@@ -14,7 +14,7 @@ from igsearch import images
 from igsearch.paths import ProfilePaths
 from igsearch.ranking.words import fit
 from igsearch.records import DescribedPhoto, Description, DetectedObject, Hypothesis, Label, Photo
-from igsearch.store.reader import Store
+from igsearch.store.writer import StoreWriter
 
 SAMPLE = Path(__file__).resolve().parents[2] / "assets" / "sample"
 THUMBNAIL = images.thumbnail(Image.new("RGB", (64, 48), "teal"))
@@ -28,7 +28,7 @@ def described(photo: Photo, caption: str, *, thumbnail: bytes | None = THUMBNAIL
 def put(cache: Path, profile: str, photos: Sequence[DescribedPhoto], *, fitted: bool = True) -> ProfilePaths:
     """Add photos to a profile, as `igsearch index` does."""
     paths = ProfilePaths.of(cache, profile)
-    with Store.create(paths, profile) as store:
+    with StoreWriter.create(paths, profile) as store:
         store.commit(photos, [], captioner="lite2-test")
         if fitted:
             fit(store, paths)

@@ -150,8 +150,8 @@ def test_pages_make_up_the_whole(client: FlaskClient, asked: str) -> None:
         ("q=dog&q=cat", "q is given 2 times: give it once"),
         (f"q={'x' * 1001}", "the query is longer than 1,000 characters: a few words do"),
         (f"profiles={'x,' * 2001}", "profiles is longer than 4,000 characters: use @all"),
-        ("profiles=../../etc", "'../../etc' is not a profile name: use 1 to 30 letters, digits, dots or underscores, for example natgeotravel"),
-        ("profiles=", "'' is not a profile name: use 1 to 30 letters, digits, dots or underscores, for example natgeotravel"),
+        ("profiles=../../etc", "'../../etc' is not a profile name: use letters, digits, hyphens, dots or underscores, for example natgeotravel"),
+        ("profiles=", "'' is not a profile name: use letters, digits, hyphens, dots or underscores, for example natgeotravel"),
         ("n=0", "n '0' is not a whole number from 1 to 500"),
         ("n=501", "n '501' is not a whole number from 1 to 500"),
         ("n=-1", "n '-1' is not a whole number from 1 to 500"),
@@ -162,7 +162,7 @@ def test_pages_make_up_the_whole(client: FlaskClient, asked: str) -> None:
         ("min_score=0_1", "min_score '0_1' is not a number from 0 to 1"),
         ("min_score=", "min_score '' is not a number from 0 to 1"),
         ("since=yesterday", "since 'yesterday' is not a date: write 2024-06-30, 2024-06 or 2024"),
-        ("until=9999", "until '9999' is not a date: write 2024-06-30, 2024-06 or 2024"),
+        ("until=9999", "until '9999' is out of range: write a year from 0001 to 9998"),
         ("sort=rank", "sort 'rank' is not one of score, date, likes"),
     ],
     ids=lambda value: value[:30],
@@ -211,13 +211,18 @@ def test_a_profile_that_is_indexed_for_the_first_time_hides_no_other(tmp_path: P
 
 
 def test_a_damaged_index_is_told_and_costs_no_other_profile(tmp_path: Path) -> None:
-    """With the words of the command and status 500."""
+    """With the words of the command: asked for alone with status 500, among others in a remark, in the list as its problem."""
     client = serving(tmp_path)
     shelf.put(tmp_path, "good", [shelf.post("C1", "a dog")])
     paths = shelf.put(tmp_path, "bad", [shelf.post("C1", "a dog")])
     paths.database.write_bytes(b"no database" * 1000)
-    assert "the store of 'bad' is damaged" in reason(client.get("/api/v2/search?q=dog"), 500)
-    assert ids(client.get("/api/v2/search?q=dog&profiles=good")) == ["C1"]
+    assert "the store of 'bad' is damaged" in reason(client.get("/api/v2/search?q=dog&profiles=bad"), 500)
+    for asked in ("q=dog", "q=dog&profiles=bad,good", ""):
+        answer = client.get(f"/api/v2/search?{asked}")
+        assert ids(answer) == ["C1"]
+        assert ["'bad' is damaged" in remark for remark in answer.json["remarks"]] == [True]  # type: ignore[index]
+    listed = client.get("/api/v2/profiles").json["profiles"]  # type: ignore[index]
+    assert [(one["profile"], one["photos"], one["problem"] is not None) for one in listed] == [("bad", 0, True), ("good", 1, False)]
 
 
 # One photo
@@ -416,7 +421,7 @@ def test_the_seed_gave_a_hundred_at_most(tmp_path: Path) -> None:
         ("/api/v1/search?str=dog", 400, "a search takes two parameters: str, what to look for, and name, the profile"),
         ("/?str=dog", 400, "a search takes two parameters: str, what to look for, and name, the profile"),
         ("/?str=dog&name=nobody", 404, "nothing is indexed under 'nobody': run igsearch index nobody"),
-        ("/?str=dog&name=..", 400, "'..' is not a profile name: use 1 to 30 letters, digits, dots or underscores, for example natgeotravel"),
+        ("/?str=dog&name=..", 400, "'..' is not a profile name: begin with a letter, a digit or an underscore"),
     ],
 )
 def test_the_seeds_errors_are_errors(client: FlaskClient, asked: str, status: int, said: str) -> None:

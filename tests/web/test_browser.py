@@ -333,7 +333,7 @@ def test_remarks_on_the_answer_are_shown(browser: Browser, tmp_path: Path) -> No
     shelf.put(tmp_path, "album", album.posts())
     shelf.put(tmp_path, "album", [shelf.post("Clate", "a zebra crossing a river")], fitted=False)
     shelf.put(tmp_path, "begun", [shelf.post("Cnone", "a boat")], fitted=False)
-    remark = "some photos of album were described after its index was fitted"
+    remark = "some photos of album are not searchable yet"
     with served(tmp_path) as address:
         visiting = Visit(browser, address)
         page = visiting("/?q=boats&profile=@all")

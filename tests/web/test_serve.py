@@ -27,7 +27,7 @@ import pytest
 from igsearch import api
 from igsearch.paths import ProfilePaths
 from igsearch.ranking.words import fit
-from igsearch.store.reader import Store
+from igsearch.store.writer import StoreWriter
 from tests.web import shelf
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def test_a_port_that_is_taken_is_told(igsearch: Igsearch, server: Server, shelve
     ("arguments", "code", "said"),
     [
         (("nobody",), 5, "nothing is indexed under 'nobody': run igsearch index nobody"),
-        (("..",), 2, "'..' is not a profile name: use 1 to 30 letters, digits, dots or underscores, for example natgeotravel"),
+        (("..",), 2, "'..' is not a profile name: begin with a letter, a digit or an underscore"),
         (("--host", "0.0.0.0"), 2, "everybody who reaches '0.0.0.0' could search your photos: protect them with --token TOKEN"),  # noqa: S104 - what is tested
         (("--token", "short"), 2, "a token is 8 to 256 letters, digits or any of . _ ~ + / = -: make one with openssl rand -hex 16"),
         (("--host", "no such host", "--token", TOKEN), 2, "'no such host' is no name or address of this machine"),
@@ -275,7 +275,7 @@ def test_searching_goes_on_while_photos_are_added(tmp_path: Path) -> None:
         assert totals
         assert {(total - 1) % 10 for total in totals} == {0}
         assert server.json("/api/v2/search?q=dog&n=1")["total"] == 81
-        with Store.create(paths, "natgeo") as store:
+        with StoreWriter.create(paths, "natgeo") as store:
             fit(store, paths)
             assert server.json("/api/v2/search?q=dog&n=1")["total"] == 81
         api.remove("natgeo", cache_dir=tmp_path)

@@ -6,11 +6,15 @@ import sys
 
 import typer
 
-from igsearch.cli.options import AsJson, CacheDir, note
+from igsearch.cli.command import Command, program, remark
+from igsearch.cli.options import AsJson, CacheDir
 from igsearch.output import formats, terminal
 
+app = program()
 
-def list_profiles(*, as_json: AsJson = False, cache_dir: CacheDir = None) -> None:
+
+@app.command("list", cls=Command)
+def list_profiles(context: typer.Context, *, as_json: AsJson = False, cache_dir: CacheDir = None) -> None:
     """Show what is indexed."""
     from igsearch import api
 
@@ -20,4 +24,4 @@ def list_profiles(*, as_json: AsJson = False, cache_dir: CacheDir = None) -> Non
     elif summaries:
         terminal.profiles_table(terminal.console(sys.stdout), summaries)
     else:
-        note("nothing is indexed yet: run igsearch index PROFILE")
+        remark(context, "nothing is indexed yet: run igsearch index PROFILE")

@@ -1,4 +1,4 @@
-"""`igsearch model …`: the captioners there are. A program of its own, so that a search does not pay for these commands."""
+"""`igsearch model …`: the captioners there are."""
 
 from __future__ import annotations
 
@@ -8,24 +8,16 @@ from typing import Annotated
 
 import typer
 
+from igsearch.cli.command import Command, Group, program, remark
+from igsearch.cli.options import AsJson, CacheDir, named_or_path, seekable_file_given
 from igsearch.output import formats, terminal
 
-app = typer.Typer(
-    name="model",
-    help="List captioners, look at one, convert a checkpoint of the sgrvinod tutorial into one, remove one.",
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-)
-
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-CacheDir = Annotated[Path | None, typer.Option("--cache-dir", metavar="DIR", help="Where converted captioners are kept. [default: the user's cache]")]
+EXAMPLE = "Example:\n\n  igsearch model convert BEST_checkpoint_coco.pth.tar WORDMAP_coco.json -o coco\n\n  igsearch caption photo.jpg --captioner coco"
+app = program(name="model", group=Group, task="List captioners, look at one, convert a checkpoint of the sgrvinod tutorial into one, remove one.")
 
 
-@app.command("list")
-def list_captioners(*, as_json: AsJson = False, cache_dir: CacheDir = None) -> None:
+@app.command("list", cls=Command)
+def list_captioners(context: typer.Context, *, as_json: AsJson = False, cache_dir: CacheDir = None) -> None:
     """Show the captioners that --captioner can name."""
     from igsearch.captioner import catalogue
 
@@ -34,12 +26,12 @@ def list_captioners(*, as_json: AsJson = False, cache_dir: CacheDir = None) -> N
         typer.echo(formats.captioners_json(summaries))
         return
     terminal.captioners_table(terminal.console(sys.stdout), summaries)
-    note("--captioner also takes a checkpoint's folder, and hf:MODEL for one of Hugging Face (pip install 'igsearch[hf]')")
+    remark(context, "--captioner also takes a checkpoint's folder, and hf:MODEL for one of Hugging Face (pip install 'igsearch[hf]')")
 
 
-@app.command()
+@app.command(cls=Command)
 def info(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A captioner of igsearch model list, or a checkpoint's folder.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", parser=named_or_path, help="A captioner from `igsearch model list`, or a checkpoint's folder.")],
     *,
     as_json: AsJson = False,
     cache_dir: CacheDir = None,
@@ -51,36 +43,35 @@ def info(
     typer.echo(formats.captioner_json(summary) if as_json else "\n".join(formats.captioner_lines(summary)))
 
 
-@app.command(
-    epilog="Example:\n\n  igsearch model convert BEST_checkpoint_coco.pth.tar WORDMAP_coco.json -o coco\n\n  igsearch caption photo.jpg --captioner coco"
-)
+@app.command(cls=Command, epilog=EXAMPLE)
 def convert(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="The tutorial's .pth.tar file, its state dicts saved again, or safetensors.")],
-    word_map: Annotated[Path, typer.Argument(metavar="WORDMAP", help="The WORDMAP_….json file that belongs to it.")],
+    context: typer.Context,
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(metavar="CHECKPOINT", parser=seekable_file_given, help="The tutorial's .pth.tar file, its re-saved state dicts, or safetensors."),
+    ],
+    word_map: Annotated[Path, typer.Argument(metavar="WORDMAP", parser=seekable_file_given, help="The WORDMAP_….json file that belongs to it.")],
     *,
     name: Annotated[str, typer.Option("-o", "--output", metavar="NAME", help="What to call the captioner.")],
-    half: Annotated[bool, typer.Option("--half", help="Round weights to 16 bits: half the size, and now and then another word.")] = False,
+    half: Annotated[bool, typer.Option("--half", help="Round weights to 16 bits: half the size; captions may differ slightly.")] = False,
     cache_dir: CacheDir = None,
 ) -> None:
     """Convert a checkpoint of the sgrvinod tutorial. Nothing in the file is run."""
     from igsearch.captioner.conversion import convert as converted
 
     folder = converted(checkpoint, word_map, name=name, half=half, cache_dir=cache_dir)
-    note(f"converted to {folder}; use it with --captioner {name}")
+    remark(context, f"converted to {folder}; use it with --captioner {name}")
 
 
-@app.command()
+@app.command(cls=Command)
 def remove(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A captioner that was converted.")],
+    *,
     cache_dir: CacheDir = None,
 ) -> None:
     """Delete a converted captioner. The files it was made from stay."""
     from igsearch.captioner import catalogue
 
     catalogue.remove(name, cache_dir)
-    note(f"removed {name}")
-
-
-def note(text: str) -> None:
-    """One line on stderr."""
-    typer.echo(f"igsearch: {formats.plain(text)}", err=True)
+    remark(context, f"removed {name}")

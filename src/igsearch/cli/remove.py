@@ -6,14 +6,20 @@ from typing import Annotated
 
 import typer
 
-from igsearch.cli.options import CacheDir, note
+from igsearch.cli.command import Command, program, remark
+from igsearch.cli.options import CacheDir
+
+app = program()
 
 
+@app.command(cls=Command)
 def remove(
+    context: typer.Context,
     profile: Annotated[str, typer.Argument(metavar="PROFILE", help="A profile that was indexed.")],
+    *,
     cache_dir: CacheDir = None,
 ) -> None:
     """Delete a profile's captions, index and thumbnails. Photos of your own are not touched."""
     from igsearch import api
 
-    note(f"removed {api.remove(profile, cache_dir=cache_dir)}")
+    remark(context, f"removed {api.remove(profile, cache_dir=cache_dir)}")

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from igsearch.errors import NotIndexedError, UsageError
 from igsearch.output.formats import address, photo_record, photos_csv, to_json
-from igsearch.paths import ProfilePaths, profile_name
-from igsearch.searching import EVERY_PROFILE
+from igsearch.searching import named_profiles
 from igsearch.sources import cdn
-from igsearch.store.reader import Store, indexed_profiles
+from igsearch.store.reader import Store
 
 if TYPE_CHECKING:
+    from igsearch.paths import ProfilePaths
     from igsearch.records import Description, Photo
 
 Described = tuple[str, "Photo", "Description"]
@@ -39,10 +39,10 @@ def export(cache: Path, profiles: Sequence[str], form: str, target: Path | Binar
 
     Raises UsageError for a name that cannot be one or a file that cannot be written, NotIndexedError for a profile that is not there.
     """
-    names = dict.fromkeys(name for given in profiles for name in (indexed_profiles(cache) if given == EVERY_PROFILE else map(profile_name, given.split(","))))
-    if not names:
+    named = dict.fromkeys(paths for given in profiles for paths in named_profiles(cache, given))
+    if not named:
         raise NotIndexedError("nothing is indexed yet: run igsearch index PROFILE")
-    save(FORMATS[form]([ProfilePaths.of(cache, name) for name in names]), target)
+    save(FORMATS[form](list(named)), target)
 
 
 def photosearch_db(profiles: Sequence[ProfilePaths]) -> Iterator[str]:

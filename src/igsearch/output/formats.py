@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from igsearch.captioner.catalogue import CaptionerSummary
     from igsearch.indexing import IndexReport
     from igsearch.records import Description, Hit, Photo
-    from igsearch.store.reader import Summary
+    from igsearch.store.rows import Summary
 
 SCHEMA_VERSION = 1
 
@@ -49,6 +49,7 @@ HIT_FIELDS = (
     "alt_text",
     "labels",
     "objects",
+    "is_gone",
 )
 
 PHOTO_FIELDS = (
@@ -97,6 +98,7 @@ def hit_record(hit: Hit) -> dict[str, Any]:
         "alt_text": photo.alt_text,
         "labels": _label_records(described),
         "objects": object_records(described),
+        "is_gone": hit.is_gone,
     }
 
 
@@ -169,8 +171,8 @@ def search_lines(hits: Iterable[Hit]) -> Iterator[str]:
 
 
 def search_urls(hits: Iterable[Hit]) -> Iterator[str]:
-    """Each hit's lasting address: its post on Instagram, else where the picture was, else the local file."""
-    return (address(hit.photo) for hit in hits)
+    """Each hit's lasting address: its post on Instagram, else where the picture was, else the local file; none for a hit that has neither."""
+    return filter(None, (address(hit.photo) for hit in hits))
 
 
 def search_paths(hits: Iterable[Hit]) -> Iterator[str]:
@@ -191,11 +193,15 @@ def caption_json(captioner: str, results: Iterable[tuple[Path, Description | Pho
 
 
 def report_json(report: IndexReport) -> str:
-    """What an indexing run did; of many failed photos, the first ones are listed."""
-    counts = {"described": report.n_described, "given": report.n_given, "known": report.n_known, "failed": report.n_failed, "searchable": report.n_photos}
-    failures = [{"id": one.photo.id, "permalink": one.photo.permalink, "url": one.photo.url, "error": one.reason} for one in report.failed]
-    head = {"schema_version": SCHEMA_VERSION, "profile": report.profile, "source": report.source, "seconds": round(report.seconds, 2)}
-    return to_json(head | {"photos": counts, "failures": failures}, indent=2)
+    """What an indexing run did, or a dry run found to do; of many failures, the first ones are listed."""
+    from igsearch.planning import Action
+
+    plan = {str(action): report.planned[action] for action in Action if action is not Action.UNREAD}
+    counts = {"described": report.n_described, "given": report.n_given, "failed": report.n_failed, "searchable": report.n_photos}
+    failures = [{"id": one.id, "permalink": one.permalink, "url": one.url, "error": one.reason} for one in report.failed]
+    head = {"schema_version": SCHEMA_VERSION, "profile": report.profile, "source": report.source, "dry_run": report.is_dry}
+    photos = counts | plan | {"gone": report.n_gone, "pruned": report.n_pruned}
+    return to_json(head | {"seconds": round(report.seconds, 2), "photos": photos, "left_out": dict(report.left_out), "failures": failures}, indent=2)
 
 
 def profiles_json(summaries: Iterable[Summary]) -> str:
@@ -230,8 +236,9 @@ def _captioner_record(summary: CaptionerSummary) -> dict[str, Any]:
 
 def _profile_record(summary: Summary) -> dict[str, Any]:
     times = {"oldest": iso(summary.oldest), "newest": iso(summary.newest), "last_indexed": iso(summary.last_indexed)}
-    counts = {"photos": summary.n_photos, "failed": summary.n_failed}
-    return {"profile": summary.profile, "source": summary.source, **counts, "captioners": list(summary.captioners), **times}
+    counts = {"photos": summary.n_photos, "failed": summary.n_failed, "gone": summary.n_gone}
+    head = {"profile": summary.profile, "source": summary.source, **counts, "captioners": list(summary.captioners)}
+    return head | times | {"problem": summary.problem}
 
 
 def _caption_record(path: Path, outcome: Description | PhotoError) -> dict[str, Any]:

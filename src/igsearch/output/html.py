@@ -10,7 +10,7 @@ import hashlib
 from base64 import b64encode
 from datetime import UTC
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, StrictUndefined
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 RESOURCES = files("igsearch")
 
 
-def write(answer: Answer, file: Path, *, query: str) -> None:
-    """Write the hits of an answer to `file`, whole or not at all. Raises UsageError if it cannot be written."""
-    save(page(answer, query=query), file, option="--html")
+def write(answer: Answer, target: Path | BinaryIO, *, query: str) -> None:
+    """Write the hits of an answer to a file or a stream, whole or not at all. Raises UsageError if it cannot be written."""
+    save(page(answer, query=query), target, option="--html")
 
 
 def page(answer: Answer, *, query: str) -> Iterator[str]:

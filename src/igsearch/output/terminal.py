@@ -27,12 +27,14 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from igsearch.captioner.catalogue import CaptionerSummary
-    from igsearch.indexing import Event, IndexReport
-    from igsearch.records import Description, FailedPhoto, Hit, Photo
-    from igsearch.store.reader import Summary
+    from igsearch.indexing import Event, IndexReport, Missed
+    from igsearch.records import Description, Hit, Photo
+    from igsearch.store.rows import Summary
 
 N_REASONS_SHOWN = 5
 N_PHOTOS_SHOWN = 3
+N_FOR_A_RATE = 5
+"""Of fewer photos, the rate would say more of how long the captioner takes to load."""
 NARROW_TERMINAL, WIDE_TERMINAL = 80, 100
 """In columns."""
 THUMBNAIL_CELLS = {False: (20, 7), True: (26, 9)}
@@ -86,7 +88,14 @@ def profiles_table(console: Console, summaries: Sequence[Summary]) -> None:
     """
     as_lines = not console.is_terminal or console.is_dumb_terminal
     rows: list[tuple[str, ...]] = [
-        (one.profile, format(one.n_photos, "" if as_lines else ","), _day(one.oldest), _day(one.newest), _day(one.last_indexed), plain(one.source or ""))
+        (
+            one.profile,
+            format(one.n_photos, "" if as_lines else ","),
+            _day(one.oldest),
+            _day(one.newest),
+            _day(one.last_indexed),
+            plain(one.problem or one.source or ""),
+        )
         for one in summaries
     ]
     columns: tuple[str, ...] = ("profile", "photos", "oldest", "newest", "indexed", "from")
@@ -167,6 +176,7 @@ def _description(hit: Hit, *, with_profile: bool, separator: str) -> Text:
         _day(photo.taken_at),
         f"{photo.slide} of {photo.n_slides}" if photo.n_slides > 1 else None,
         "video" if photo.is_video else None,
+        "gone from its source" if hit.is_gone else None,
         f"♥ {photo.likes:,}" if photo.likes is not None else None,
     ]
     known = " · ".join(filter(None, facts))
@@ -240,10 +250,12 @@ class Progress:
 
     def show(self, event: Event) -> None:
         """Show what the run reports; the events that say nothing of progress are passed over."""
-        from igsearch.indexing import Started, Stored, Waiting
+        from igsearch.indexing import Passed, Started, Stored, Waiting
 
         if isinstance(event, Started) and event.n_expected is not None:
             self.expect(event.n_expected)
+        elif isinstance(event, Passed):
+            self.advance(passed=event.n_photos)
         elif isinstance(event, Stored):
             self.advance(described=len(event.described), failed=len(event.failed))
         elif isinstance(event, Waiting):
@@ -253,10 +265,10 @@ class Progress:
         """So many photos are expected in all."""
         self._update(total=total)
 
-    def advance(self, described: int = 0, failed: int = 0) -> None:
-        """So many more photos were described, so many more failed. Ends a countdown."""
+    def advance(self, described: int = 0, failed: int = 0, passed: int = 0) -> None:
+        """So many more photos were described, failed, or needed no description. Ends a countdown."""
         self._n_failed += failed
-        self._update(advance=described + failed, n_failed=self._n_failed, wait_until=None)
+        self._update(advance=described + failed + passed, n_failed=self._n_failed, wait_until=None)
 
     def waiting(self, seconds: float) -> None:
         """Instagram asked to wait: count down from `seconds`. Returns at once."""
@@ -305,28 +317,57 @@ def duration(seconds: float) -> str:
 
 
 def index_summary(console: Console, report: IndexReport) -> None:
-    """What a run did, and from what, in one paragraph, and below it why photos failed: the commonest reasons, a few photos of each."""
+    """What a run did or a dry run found, and from what, in one paragraph; below it what was left out, and why photos failed: the commonest reasons."""
     from rich.text import Text
 
-    rate = f" ({report.n_described / report.seconds:.1f} a second)" if report.n_described and report.seconds >= 1 else ""
-    said = f"{plain(report.profile)} ({plain(report.source)}): {_photos(report.n_described)} described in {duration(report.seconds)}{rate}"
-    given = f", {report.n_given:,} of them as they came" if report.n_given else ""
-    known = f", {report.n_known:,} known already" if report.n_known else ""
-    failed = f", {report.n_failed:,} failed" if report.n_failed else ""
-    console.print(Text(f"{said}{given}{known}{failed}. {_photos(report.n_photos)} can be searched."), soft_wrap=not console.is_terminal)
-    for line in _failures(report.failed, report.n_failed):
+    what = ", ".join([_done(report), *_found(report)])
+    end = "" if report.is_dry else f" {_photos(report.n_photos)} can be searched."
+    left_out = [f"  left out: {plain(name)} ({n:,})" for name, n in sorted(report.left_out.items()) if n]
+    for line in (f"{plain(report.profile)} ({plain(report.source)}): {what}.{end}", *left_out, *_failures(report.failed, report.n_failed)):
         console.print(Text(line), soft_wrap=not console.is_terminal)
+
+
+def _done(report: IndexReport) -> str:
+    """How many photos were described, or would be, and why: those that are not simply new are told apart."""
+    from igsearch.planning import Action, counted
+
+    plan = report.planned
+    kinds = {"new": plan[Action.NEW], "changed": plan[Action.CHANGED], "again": plan[Action.AGAIN]}
+    told = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items() if n) if kinds["changed"] or kinds["again"] else ""
+    if report.is_dry:
+        return f"would describe {_photos(counted(plan))}" + (f" ({told})" if told else "")
+    rate = f"{report.n_described / report.seconds:.1f} a second" if report.n_described >= max(N_FOR_A_RATE, report.seconds / 10) and report.seconds >= 1 else ""
+    inside = "; ".join(filter(None, (told, rate)))
+    return f"{_photos(report.n_described)} described in {duration(report.seconds)}" + (f" ({inside})" if inside else "")
+
+
+def _found(report: IndexReport) -> Iterator[str]:
+    """What else became of the photos of a walk."""
+    from igsearch.planning import Action
+
+    if report.n_given:
+        yield f"{report.n_given:,} with their existing captions"
+    if report.n_known:
+        yield f"{report.n_known:,} already indexed"
+    if n_moved := report.planned[Action.MOVED]:
+        yield f"{n_moved:,} moved"
+    if report.n_pruned:
+        yield f"{report.n_pruned:,} gone and dropped"
+    elif report.n_gone:
+        yield f"{report.n_gone:,} gone (--prune drops them)"
+    if report.n_failed:
+        yield f"{report.n_failed:,} failed"
 
 
 def _photos(n: int) -> str:
     return f"{n:,} photo{'' if n == 1 else 's'}"
 
 
-def _failures(failed: Sequence[FailedPhoto], n_failed: int) -> Iterator[str]:
+def _failures(failed: Sequence[Missed], n_failed: int) -> Iterator[str]:
     """Failed photos by reason, commonest first; the rest as a number."""
     reasons = Counter(failure.reason for failure in failed).most_common(N_REASONS_SHOWN)
     for reason, count in reasons:
-        names = [plain(failure.photo.id) for failure in failed if failure.reason == reason][:N_PHOTOS_SHOWN]
+        names = [plain(failure.id) for failure in failed if failure.reason == reason][:N_PHOTOS_SHOWN]
         yield f"  {count:,} × {plain(reason)}: {', '.join(names)}{', …' if count > len(names) else ''}"
     if (rest := n_failed - sum(count for _, count in reasons)) > 0:
         yield f"  {rest:,} more for other reasons"

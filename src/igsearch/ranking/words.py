@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -23,7 +24,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from igsearch.errors import CacheError, NotIndexedError, StoreError
-from igsearch.text import ANALYSERS, DEFAULT_ANALYSER, remember, stems_in
+from igsearch.text import ANALYSERS, DEFAULT_ANALYSER, folded, matched_words, query_terms, stem_of, stemmed_terms
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     from igsearch.records import Description, Photo
     from igsearch.store.reader import Store
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Also of what the terms are, which 2 changed: an index of another version is fitted again from the store."""
+
 ARRAYS, CONTENTS, VECTORIZER = "index.npz", "index.json", "vectorizer.joblib"
 
 DTYPES = {"indptr": np.int64, "documents": np.int32, "weights": np.float32, "idf": np.float64, "rowids": np.int64}
@@ -45,7 +48,13 @@ ABANDONED_SECONDS = 3600
 N_TRIES = 5
 """A reader looks again this often when the folder it has just found is removed by a writer that published two newer ones."""
 
+MAX_WORDS_CORRECTED = 8
+_WORD = re.compile(r"\w{3,}")
 _FOLDER = re.compile(r"g(\d{8,18})(?:\.(\d{1,9}))?")
+
+
+class _OlderFormatError(Exception):
+    """An index is whole, and of a format that was left."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +71,7 @@ class Index:
     """A fit as arrays: the columns of scikit-learn's document-term matrix, whose rows have norm 1, or 0 where a text has no terms.
 
     The documents with term number t are `documents[indptr[t]:indptr[t + 1]]`, their `weights` lie at the same places; `rowids` gives each document's row in the
-    store.
+    store. `stems` has the term of every word in them, so that a query in those words need not load the stemmer.
     """
 
     analyser: str
@@ -77,15 +86,18 @@ class Index:
 
     @classmethod
     def load(cls, paths: ProfilePaths, *, analyser: str = DEFAULT_ANALYSER) -> Index:
-        """The newest index on disk. Raises NotIndexedError if there is none, StoreError if it is damaged or of another format."""
+        """The newest index on disk. Raises NotIndexedError if there is none or an older igsearch fitted it, StoreError if it is damaged."""
+        name = paths.root.name
         for _ in range(N_TRIES):
             folders = _published(paths.indexes / analyser)
             if not folders:
-                raise NotIndexedError(f"nothing of {paths.root.name!r} can be searched yet: run igsearch index {paths.root.name}")
+                raise NotIndexedError(f"nothing of {name!r} can be searched yet: run igsearch index {name}")
             try:
                 return _read(folders[-1], analyser)
             except FileNotFoundError as err:
                 missing = err
+            except _OlderFormatError as err:
+                raise NotIndexedError(f"the index of {name!r} was made by an older igsearch: run igsearch index {name}, which keeps its captions") from err
             except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, RecursionError, BadZipFile) as err:
                 raise _damaged(paths, folders[-1], err) from err
         raise _damaged(paths, folders[-1], missing) from missing
@@ -96,7 +108,7 @@ class Index:
 
     def query(self, text: str) -> Ranking:
         """All documents with a cosine similarity to `text` above 0."""
-        counts = Counter(term for term in ANALYSERS[self.analyser](text) if term in self.terms)
+        counts = Counter(term for term in query_terms(text, self.analyser, self.stem) if term in self.terms)
         weights = {term: count * float(self.idf[self.terms[term]]) for term, count in counts.items()}
         norm = math.hypot(*weights.values())
         scores = np.zeros(len(self.rowids))
@@ -107,6 +119,25 @@ class Index:
         ranked = hits[np.argsort(-scores[hits], kind="stable")]
         # Weights of single precision can lift the cosine of equal texts a hair above 1.
         return Ranking(self.rowids[ranked], np.minimum(scores[ranked], 1), tuple(counts))
+
+    def stem(self, word: str) -> str:
+        """As `igsearch.text.stem_of`, without the stemmer for a word that a document has."""
+        return self.stems.get(word) or stem_of(word)
+
+    def matched_words(self, text: str, query: str) -> tuple[str, ...]:
+        """As `igsearch.text.matched_words`."""
+        return matched_words(text, query, self.analyser, self.stem)
+
+    def did_you_mean(self, text: str) -> str | None:
+        """`text` with each word that no document has replaced by the one most like it that documents have; None where there is none."""
+        from igsearch.spelling import did_you_mean
+
+        unknown = [word for word in _WORD.findall(text)[:MAX_WORDS_CORRECTED] if self.stem(folded(word)) not in self.terms]
+        others = {word: other for word in unknown if (other := did_you_mean(folded(word), self.stems, self._rarity)) is not None}
+        return _WORD.sub(lambda word: others.get(word.group(), word.group()), text) if others else None
+
+    def _rarity(self, word: str) -> float:
+        return float(self.idf[self.terms[self.stems[word]]]) if self.stems[word] in self.terms else math.inf
 
 
 def searched_text(description: Description, photo: Photo) -> str:  # noqa: ARG001 - what the source says of a photo is kept, and not searched yet
@@ -154,17 +185,21 @@ def _fitted(documents: Iterable[tuple[int, str]], analyser: str, generation: int
     """The vectorizer and its arrays; without a single term the vectorizer stays unfitted, since scikit-learn refuses, and the index is empty."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    vectorizer = TfidfVectorizer(analyzer=ANALYSERS[analyser])
     rowids: list[int] = []
     stems: dict[str, str] = {}
     has_terms = False
+
+    def stem(word: str) -> str:
+        return stems.get(word) or stems.setdefault(word, stem_of(word))
+
+    analyse = partial(stemmed_terms, stem=stem) if analyser == "stemmed" else ANALYSERS[analyser]
+    vectorizer = TfidfVectorizer(analyzer=analyse)
 
     def texts() -> Iterator[str]:
         nonlocal has_terms
         for rowid, text in documents:
             rowids.append(rowid)
-            stems.update(stems_in(text) if analyser == "stemmed" else {})
-            has_terms = has_terms or bool(ANALYSERS[analyser](text))
+            has_terms = has_terms or bool(analyse(text))
             yield text
 
     try:
@@ -172,7 +207,9 @@ def _fitted(documents: Iterable[tuple[int, str]], analyser: str, generation: int
     except ValueError:
         if has_terms:
             raise
+        vectorizer.set_params(analyzer=ANALYSERS[analyser])
         return vectorizer, _index(analyser, generation, {}, stems, indptr=[0], documents=[], weights=[], idf=[], rowids=rowids)
+    vectorizer.set_params(analyzer=ANALYSERS[analyser])
     terms = {str(term): number for number, term in enumerate(vectorizer.get_feature_names_out())}
     arrays = {"indptr": matrix.indptr, "documents": matrix.indices, "weights": matrix.data, "idf": vectorizer.idf_, "rowids": rowids}
     return vectorizer, _index(analyser, generation, terms, stems, **arrays)
@@ -234,7 +271,10 @@ def _tidy(published: Path, *, newest: int) -> None:
 
 def _published(folder: Path) -> list[Path]:
     """The folders of whole indexes, oldest first."""
-    return sorted((path for path in folder.glob("g*") if _FOLDER.fullmatch(path.name)), key=_key)
+    try:
+        return sorted((path for path in folder.glob("g*") if _FOLDER.fullmatch(path.name)), key=_key)
+    except FileNotFoundError:  # it was removed this moment
+        return []
 
 
 def _key(path: Path) -> tuple[int, int]:
@@ -257,8 +297,8 @@ def _sync(path: Path) -> None:
 def _read(folder: Path, analyser: str) -> Index:
     """The index in `folder`. Raises OSError, ValueError or anything that numpy and zipfile raise for damaged bytes."""
     contents = json.loads((folder / CONTENTS).read_text(encoding="utf-8"))
-    if contents["format_version"] != FORMAT_VERSION:
-        raise ValueError(f"format {contents['format_version']}, known here: {FORMAT_VERSION}")
+    if (version := contents["format_version"]) != FORMAT_VERSION:
+        raise _OlderFormatError if version in range(1, FORMAT_VERSION) else ValueError(f"format {version}, known here: {FORMAT_VERSION}")
     packed = (folder / ARRAYS).read_bytes()
     if hashlib.sha256(packed).hexdigest() != contents["sha256"]:
         raise ValueError("its checksum differs")
@@ -271,7 +311,6 @@ def _read(folder: Path, analyser: str) -> Index:
     stems = dict(contents["stems"])
     if not all(isinstance(word, str) for pair in stems.items() for word in pair):
         raise ValueError("a stem is no word")
-    remember(stems)
     return Index(analyser, int(contents["generation"]), terms, **named, stems=stems)
 
 

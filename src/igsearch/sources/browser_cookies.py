@@ -44,4 +44,9 @@ def browser_cookies(given: str) -> dict[str, str]:
 def _instagrams(jar: Iterable[Cookie]) -> dict[str, str]:
     """What Instagram set and what has not expired."""
     ours = (cookie for cookie in jar if f".{cookie.domain.lstrip('.')}".endswith(f".{SITE}") and not cookie.is_expired())
-    return {cookie.name: cookie.value for cookie in ours if cookie.value}
+    return {cookie.name: cookie.value for cookie in ours if cookie.value and can_be_sent(cookie.name + cookie.value)}
+
+
+def can_be_sent(text: str) -> bool:
+    """Whether an HTTP header can hold it; what a damaged file holds may be anything."""
+    return text.isascii() and text.isprintable()

@@ -15,7 +15,7 @@ HEX_TIME = re.compile(r"[0-9A-Fa-f]{1,9}")
 MEDIA_ID = re.compile(r"(\d{5,20})(?:_\d+)?")
 """A media id, with the owner's id behind it in the app's addresses."""
 
-POST_HOSTS = ("instagram.com", "www.instagram.com", "m.instagram.com")
+PAGE = re.compile(r"https?://(?:(?:www|m)\.)?instagr(?:am\.com|\.am)(?=[/:?#]|\Z)", re.IGNORECASE)
 POST_PATH = re.compile(r"(?:/[A-Za-z0-9._]{1,30})?/(?:p|reel|reels|tv)/([A-Za-z0-9_-]{5,64})/?")
 SLIDE_NUMBER = re.compile(r"[1-9][0-9]?")
 MAX_SHORTCODE = 11
@@ -53,12 +53,23 @@ def id_of_shortcode(shortcode: str) -> str | None:
 
 def post_at(url: str) -> tuple[str, int] | None:
     """The shortcode and the slide that the address of a post names, as in `https://www.instagram.com/p/CD_ivppDsyP/?img_index=2`; None for any other."""
-    parts = _split(url)
-    match = POST_PATH.fullmatch(parts.path) if parts is not None and parts.hostname in POST_HOSTS else None
+    parts = _split(url) if is_page(url) else None
+    match = None if parts is None else POST_PATH.fullmatch(parts.path)
     if parts is None or match is None:
         return None
     index = parse_qs(parts.query).get("img_index", ["1"])[0]
     return match[1], int(index) if SLIDE_NUMBER.fullmatch(index) else 1
+
+
+def is_page(url: str) -> bool:
+    """Whether it is an address of Instagram's that shows a page: a post, a profile; pictures lie on other servers."""
+    return PAGE.match(url) is not None
+
+
+def has_host(url: str) -> bool:
+    """Whether it says whom to ask."""
+    parts = _split(url)
+    return parts is not None and bool(parts.hostname)
 
 
 def expires_at(url: str) -> datetime | None:
@@ -84,7 +95,7 @@ def is_instagrams(url: str) -> bool:
 
 
 def _parameter(url: str, name: str) -> str:
-    parts = _split(url)
+    parts = _split(url) if name in url else None
     return parse_qs(parts.query).get(name, [""])[0] if parts is not None and _is_instagrams(parts) else ""
 
 

@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Collection
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
-from igsearch.errors import SourceError, UsageError
+from igsearch.errors import SourceError, UsageError, first_line
+from igsearch.records import Unread
+from igsearch.sources.descriptions import described
+from igsearch.sources.export_area import export_roots, is_of_an_export, lies_in_export
+from igsearch.sources.file_names import FILE_SCHEME, NamedFile, file_at, named_file
 from igsearch.sources.folder import Folder
-from igsearch.sources.gallery_dl_folder import GalleryDlFolder, is_gallery_dl_folder
-from igsearch.sources.instagram_export import LIST, included, open_export
-from igsearch.sources.instaloader_folder import InstaloaderFolder, is_instaloader_folder
+from igsearch.sources.foreign import WANTED, kind_of_bytes
+from igsearch.sources.instagram_export import IN_A_LIST, LIST, OLD_LIST, included, open_export
+from igsearch.sources.json_file import looks_like_json
 from igsearch.sources.json_source import json_source
-from igsearch.sources.scraper_json import POSTS
-from igsearch.sources.url_list import STDIN, UrlList
+from igsearch.sources.standard_input import STDIN, StandardInput
+from igsearch.sources.tree import Tree
+from igsearch.sources.url_list import ADDRESS, UrlList, is_null_separated, page_unread
 
 if TYPE_CHECKING:
     from igsearch.records import Source
 
-KINDS_OF_BYTES = {
-    b"\xff\xd8\xff": "a single picture",
-    b"\x89PNG": "a single picture",
-    b"GIF8": "a single picture",
-    b"RIFF": "a single picture",
-    b"\xfd7zXZ": "a single packed file",
-    b"\x1f\x8b": "a packed file",
-    b"SQLite": "a database",
-    b"profile,id,caption,": "a table for spreadsheets",
-    b"rank,score,profile,": "a table for spreadsheets",
-    b"PK\3\4": "a ZIP file of something else than Instagram's export",
-    b"PK\5\6": "an empty ZIP file",
-}
 HEAD_BYTES = 2**16
 """Enough of a JSON file to see the keys of its first post."""
-
-PEEKED_FILES = 20
-BLANK = b"\xef\xbb\xbf \t\r\n"
-"""What may stand before a JSON document: the mark of UTF-8, and white space."""
-
-WANTED = "a folder of pictures or of a downloader, Instagram's own export, a JSON file of igsearch export, or a list with one path or address a line"
 
 
 def detect(given: str, profile: str, *, include: str | None = None) -> Source:
@@ -48,43 +37,80 @@ def detect(given: str, profile: str, *, include: str | None = None) -> Source:
     kinds = included(include or "")
     if given == STDIN:
         _refuse(include, given)
-        return UrlList(STDIN)
+        return StandardInput(profile)
+    if not given.strip():
+        raise SourceError(f"--from is empty: give `igsearch index {profile} --from` {WANTED}")
+    if ADDRESS.match(given):
+        page = page_unread(given)
+        advice = f"{given!r} is an address: list it, as in echo {quote(given)} | igsearch index {profile} --from -"
+        raise SourceError(advice if page is None else page.reason)
     try:
-        path = Path(given).expanduser()
-        path.stat()
+        path = _named(given).path
+        (path if os.path.lexists(path) else Path(given).expanduser()).stat()
     except (OSError, RuntimeError, ValueError) as err:
         reason = getattr(err, "strerror", None) or str(err)
         raise SourceError(f"{given!r} cannot be read ({reason}): give `igsearch index {profile} --from` {WANTED}") from err
+    return _in_folder(path, kinds, include) if path.is_dir() else _in_file(path, given, profile, kinds, include)
+
+
+def _named(given: str) -> NamedFile:
+    at = file_at(given.strip()) if given.strip().lower().startswith(FILE_SCHEME) else None
+    return at or named_file(given, Path())
+
+
+def _in_folder(path: Path, kinds: Collection[str], include: str | None) -> Source:
+    """An export alone is read as one; beside other pictures it is a part of what the folder holds."""
+    tree = Tree.below(path)
+    if not tree.archives and not any(map(is_of_an_export, (*tree.descriptions, *tree.pages))):
+        _refuse(include, str(path))
+        return Folder(path, tree)
+    roots = export_roots((*tree.descriptions, *tree.pages, *tree.pictures))
+    try:
+        export = open_export(path, kinds, lambda name: lies_in_export(name, roots))
+    except SourceError as err:
+        if all(lies_in_export(name, roots) for name in tree.pictures):
+            raise
+        tree.unread.append(Unread("Instagram's export", first_line(err)))
+        return Folder(path, tree, is_kept=lambda name: not lies_in_export(name, roots))
+    if export is None:
+        _refuse(include, str(path))
+        return Folder(path, tree)
+    return Folder(path, tree, export=export, is_kept=lambda name: not lies_in_export(name, roots)) if _is_mixed(tree, roots) else export
+
+
+def _is_mixed(tree: Tree, roots: Collection[str]) -> bool:
+    """Whether there are pictures beside the export, or posts that a downloader tells of."""
+    if any(not lies_in_export(name, roots) for name in tree.pictures):
+        return True
+    return any(described(tree.root / name, name).told for name in tree.descriptions if not lies_in_export(name, roots))
+
+
+def _in_file(path: Path, given: str, profile: str, kinds: Collection[str], include: str | None) -> Source:
     if (export := open_export(path, kinds)) is not None:
         return export
     _refuse(include, given)
-    if (match := LIST.search(path.absolute().as_posix())) is not None and match[1]:
+    if _is_export_list(path):
         raise SourceError(f"{given!r} is one list of Instagram's export, and names pictures beside it: give the whole export, its ZIP or its folder")
-    if (written := _written_by_a_tool(path, profile)) is not None:
-        return written
-    what = _foreign(path) if path.is_file() else None
-    if what is not None:
+    if not path.is_file():
+        return StandardInput(profile, path)
+    if looks_like_json(_head(path)) and (source := json_source(path, profile)) is not None:
+        return source
+    if (what := _foreign(path)) is not None:
         raise SourceError(f"{given!r} is {what}, which this version does not read: give `igsearch index {profile} --from` {WANTED}")
-    if not path.is_dir():
-        return UrlList(path)
-    return InstaloaderFolder(path) if is_instaloader_folder(path) else Folder(path)
+    return UrlList(path)
+
+
+def _is_export_list(path: Path) -> bool:
+    """Whether it is a list out of an export, by its place, or by its name and how it begins."""
+    match = LIST.search(f"media/{path.name}") or OLD_LIST.fullmatch(path.name)
+    return (LIST.search(path.absolute().as_posix()) or (None, None))[1] is not None or (
+        match is not None and path.is_file() and IN_A_LIST.match(_head(path)) is not None
+    )
 
 
 def _refuse(include: str | None, given: str) -> None:
     if include is not None:
         raise UsageError(f"--include goes with Instagram's own export, which {given!r} is not: leave it out")
-
-
-def _written_by_a_tool(path: Path, profile: str) -> Source | None:
-    """What igsearch, its prototype or a downloader wrote: a JSON file, or a folder with a description beside each file or one of them all."""
-    if path.is_file():
-        return json_source(path, profile) if _head(path).lstrip(BLANK).startswith((b"{", b"[")) else None
-    if not path.is_dir():
-        return None
-    if is_gallery_dl_folder(path):
-        return GalleryDlFolder(path)
-    files = (file for _, file in zip(range(PEEKED_FILES), path.glob("*.json"), strict=False) if file.is_file() and POSTS.encode() in _head(file))
-    return next(filter(None, (json_source(file, profile) for file in files)), None)
 
 
 def _head(path: Path) -> bytes:
@@ -98,12 +124,11 @@ def _head(path: Path) -> bytes:
 def _foreign(path: Path) -> str | None:
     """What a file is, if not a text with one path or address a line."""
     head = _head(path)
-    if (kind := next((kind for magic, kind in KINDS_OF_BYTES.items() if head.startswith(magic)), None)) is not None:
+    if (kind := kind_of_bytes(head)) is not None:
         return kind
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text[:1] in (b"{", b"["):
-        return _json_kind(text)
-    return "a file of another kind" if b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")) else None
+    if looks_like_json(head) or (head.lstrip()[:1] == b"[" and head.rstrip()[-1:] == b"]"):
+        return _json_kind(head)
+    return "a file of another kind" if b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")) and not is_null_separated(head) else None
 
 
 def _json_kind(text: bytes) -> str:

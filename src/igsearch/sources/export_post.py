@@ -7,24 +7,20 @@ there, one with several has them itself. Until 2020 an entry was a medium with o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from math import isfinite
+from datetime import datetime
 from typing import TypeVar
-from unicodedata import normalize
 
-from igsearch.records import Photo
+from igsearch.records import Found, Photo, Unread
 from igsearch.sources import cdn
-from igsearch.sources.export_files import leads_inside
+from igsearch.sources.json_values import real_in, text_in, time_in, without_surrogates
 from igsearch.sources.post import hashtags_of
+from igsearch.zips import leads_inside
 
 PREFIX = "your_instagram_activity/"
 """Some exports put it before the path of a picture, whether it lies there or not."""
 
 OLD_SECTIONS = {"posts": ("photos", "videos"), "stories": ("stories",), "profile": ("profile",)}
 """Until 2020 one list had everything: under which of its keys each kind is. `direct`, the pictures in messages, is nobody's post."""
-
-LATEST_TIMESTAMP = 2**32
-"""Seconds since 1970, in the year 2106: anything later is not the time of a post."""
 
 MAX_ADDRESS = 4096
 """Characters; signed addresses of Instagram have about 700."""
@@ -36,10 +32,12 @@ LATITUDE, LONGITUDE = 90.0, 180.0
 
 
 def entries_of(document: object) -> list[object]:
-    """The entries of a list: it is bare (`posts_1.json`), or the one list in an object (`ig_archived_post_media`, `ig_stories`, …)."""
+    """The entries of a list: it is bare (`posts_1.json`), or the one list in an object (`ig_archived_post_media`, `ig_stories`, …). Raises ValueError."""
     if isinstance(document, Mapping):
-        document = next((value for value in document.values() if isinstance(value, list)), [])
-    return document if isinstance(document, list) else []
+        document = next((value for value in document.values() if isinstance(value, list)), document or [])
+    if not isinstance(document, list):
+        raise ValueError("it holds no list")  # noqa: TRY004  # it is the file's fault, as is every other ValueError here
+    return document
 
 
 def old_entries_of(document: object, kind: str) -> list[object]:
@@ -47,17 +45,19 @@ def old_entries_of(document: object, kind: str) -> list[object]:
     return [entry for section in OLD_SECTIONS.get(kind, ()) for entry in _list(_at(document, section))]
 
 
-def photos_of(entry: object) -> Iterator[Photo]:
-    """The media of an entry in their order, videos among them; those that say nowhere where they are, or somewhere outside the export, are left out.
+def found_in(entry: object, called: str) -> Iterator[Found]:
+    """The media of an entry in their order, videos among them; those that say nowhere where they are, or somewhere outside the export, cannot be read.
 
     The id is the path in the export, and where the file is remains to be found out; a picture that Instagram left on its server has its address instead.
+    What has no path is `called` by its place in the list.
     """
     media: list[object] = [medium for medium in _list(_at(entry, "media")) if isinstance(medium, Mapping)] or [entry]
     text = _first(map(_text, (_at(one, key) for one in (entry, *media) for key in ("title", "caption"))))
     taken_at = _first(map(_taken_at, (entry, *media)))
     for number, medium in enumerate(media, start=1):
         uri = _text(_at(medium, "uri")) or _text(_at(medium, "path"))
-        if uri is None or (place := _place(uri)) is None:
+        if (place := None if uri is None else _place(uri)) is None:
+            yield _unread(called if len(media) == 1 else f"{called}, picture {number}", uri)
             continue
         identity, url = place
         yield Photo(
@@ -72,6 +72,11 @@ def photos_of(entry: object) -> Iterator[Photo]:
         )
 
 
+def _unread(called: str, uri: str | None) -> Unread:
+    says = "names no picture" if uri is None else f"names {uri[:200]!r}, which is no path in an export"
+    return Unread(called, f"{called} {says}: get the export again")
+
+
 def repaired(text: str) -> str:
     """What was meant by a text whose UTF-8 bytes were written as one character each; any other text as it is, without halves of surrogate pairs.
 
@@ -80,7 +85,7 @@ def repaired(text: str) -> str:
     try:
         return text.encode("latin-1").decode("utf-8")
     except UnicodeError:
-        return text.encode("utf-8", "replace").decode("utf-8")
+        return without_surrogates(text)
 
 
 def _place(uri: str) -> tuple[str, str | None] | None:
@@ -107,27 +112,14 @@ def _first(values: Iterator[T | None]) -> T | None:
 
 
 def _text(value: object) -> str | None:
-    return (normalize("NFC", repaired(value)).strip() or None) if isinstance(value, str) else None
+    text = text_in(repaired(value)) if isinstance(value, str) else None
+    return text and text.strip()
 
 
 def _taken_at(medium: object) -> datetime | None:
     """When it was posted. Videos have been seen to say it only among their subtitles; the lists of 2018 say it in local time of nobody knows where."""
     places = (_at(medium, "creation_timestamp"), _at(medium, "media_metadata", "video_metadata", "subtitles", "creation_timestamp"), _at(medium, "taken_at"))
-    return _first(map(_time, places))
-
-
-def _time(value: object) -> datetime | None:
-    """A Unix time in seconds, or ISO 8601, which counts as UTC where it names no zone."""
-    if isinstance(value, bool):
-        return None
-    try:
-        if isinstance(value, str) and not value.isdigit():
-            written = datetime.fromisoformat(value)
-            value = (written if written.tzinfo else written.replace(tzinfo=UTC)).timestamp()
-        seconds = float(value) if isinstance(value, str | int | float) else 0.0
-    except (ValueError, OverflowError):
-        return None
-    return datetime.fromtimestamp(seconds, UTC) if 0 < seconds < LATEST_TIMESTAMP else None
+    return _first(map(time_in, places))
 
 
 def _location(medium: object) -> str | None:
@@ -142,7 +134,7 @@ def _location(medium: object) -> str | None:
 
 def _degrees(value: object, limit: float) -> float | None:
     try:
-        degrees = float(value) if isinstance(value, str | int | float) else limit + 1
-    except (ValueError, OverflowError):
+        degrees = real_in(float(value) if isinstance(value, str) else value)
+    except ValueError:
         return None
-    return degrees if isfinite(degrees) and abs(degrees) <= limit else None
+    return degrees if degrees is not None and abs(degrees) <= limit else None

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import logging
+import os
 import re
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from igsearch.errors import SourceError, UsageError
+from igsearch.records import Found, Photo, Unread
 from igsearch.sources.export_files import ExportFile, ExportFiles
-from igsearch.sources.export_post import entries_of, old_entries_of, photos_of
-from igsearch.sources.folder import PICTURE_SUFFIXES
-
-if TYPE_CHECKING:
-    from igsearch.records import Photo
-
-log = logging.getLogger(__name__)
+from igsearch.sources.export_post import entries_of, found_in, old_entries_of
+from igsearch.sources.json_file import loads
+from igsearch.sources.tree import PICTURE_SUFFIXES
 
 KINDS = {
     "posts": "posts",
@@ -54,6 +50,7 @@ HEAD_BYTES = 2**17
 """Enough of a list to meet its first picture behind the longest text."""
 
 VIDEO_SUFFIXES = frozenset((".mp4", ".mov", ".m4v", ".webm"))
+UNLISTED = "pictures in an export that are none of its posts"
 N_NAMED = 3
 """Missing pictures that a message names."""
 
@@ -71,7 +68,7 @@ def included(given: str) -> frozenset[str]:
     return POSTS | names
 
 
-def open_export(given: Path, kinds: Collection[str] = POSTS) -> InstagramExport | None:
+def open_export(given: Path, kinds: Collection[str] = POSTS, is_own: Callable[[str], bool] = lambda _: True) -> InstagramExport | None:
     """The export at a path; None if it is something else. Raises SourceError for one in HTML, for a part without lists, and for a damaged ZIP."""
     if not (given.is_dir() or _is_zip(given)):
         return None
@@ -79,7 +76,7 @@ def open_export(given: Path, kinds: Collection[str] = POSTS) -> InstagramExport 
     with ExportFiles(given) as files:
         for file in files:
             if _is_list(file, files):
-                return InstagramExport(given, kinds)
+                return InstagramExport(given, kinds, is_own)
             has_pages = has_pages or PAGE.search(file.name) is not None
             has_media = has_media or (file.member is not None and MEDIA.search(file.name) is not None)
     if has_pages:
@@ -95,10 +92,10 @@ class _Findings:
 
     photos: dict[str, Photo] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
-    missing: list[str] = field(default_factory=list)
+    missing: list[Unread] = field(default_factory=list)
+    unreadable: list[Unread] = field(default_factory=list)
+    damaged: list[Unread] = field(default_factory=list)
     n_videos: int = 0
-    n_unreadable: int = 0
-    damaged: list[str] = field(default_factory=list)
 
 
 class InstagramExport:
@@ -108,55 +105,57 @@ class InstagramExport:
     whether it is packed, unpacked, or in parts. No promise is made that what is known is followed by nothing new: another run may include other kinds.
     """
 
+    kind = "export"
     newest_first = False
 
-    def __init__(self, given: Path, kinds: Collection[str] = POSTS) -> None:
-        """Read nothing yet. `kinds` are keys of `KINDS`."""
-        self._given = given
+    def __init__(self, given: Path, kinds: Collection[str] = POSTS, is_own: Callable[[str], bool] = lambda _: True) -> None:
+        """Read nothing yet. `kinds` are keys of `KINDS`; `is_own` tells whether a file below the folder, by its path there, belongs to an export."""
+        self._given, self._is_own = given, is_own
         self._kinds = [kind for kind in KINDS if kind in kinds]
-        self._photos: list[Photo] | None = None
+        self._found: list[Found] | None = None
+        self.root = os.path.abspath(given)  # noqa: PTH100  # unlike Path's, without .. in it
         self.name = "Instagram's export" if set(kinds) <= POSTS else f"Instagram's export of {', '.join(self._kinds)}"
-        self.n_failed_posts = 0
-        """Lists and entries that could not be understood, and pictures that are not there."""
+        self.left_out: Mapping[str, int] = {}
 
     @property
     def n_expected(self) -> int:
         """How many pictures there are. Raises SourceError."""
-        return len(self._read())
+        return sum(isinstance(found, Photo) for found in self._read())
 
-    def photos(self) -> Iterator[Photo]:
-        """The pictures. Raises SourceError, also when there is none. What is missing is summed up in warnings, once."""
+    def photos(self, retry: Sequence[str] = ()) -> Iterator[Found]:  # noqa: ARG002  # it is met anyway
+        """The pictures, then those that are listed and not there, and the lists and entries that cannot be read. Raises SourceError, also for no picture."""
         yield from self._read()
 
-    def _read(self) -> list[Photo]:
-        if self._photos is None:
+    def _read(self) -> list[Found]:
+        if self._found is None:
             with ExportFiles(self._given) as files:
                 every = list(dict.fromkeys(files))
                 lists = sorted((file for file in every if _is_list(file, files)), key=_order)
                 _check_account([self._given.name, *(file.name for file in lists)], self._given)
-                findings = self._findings(lists, files, _Pictures(every))
+                pictures = _Pictures(every)
+                findings = self._findings(lists, files, pictures)
             if not findings.photos:
                 raise SourceError(f"{str(self._given)!r} is Instagram's export, but {self._why_none(findings, lists)}")
-            for remark in _remarks(findings):
-                log.warning("%s", remark)
-            self.n_failed_posts = findings.n_unreadable + len(findings.missing) + len(findings.damaged)
-            self._photos = sorted(findings.photos.values(), key=_age)
-        return self._photos
+            n_unlisted = 0 if findings.damaged else pictures.n_unlisted(findings, self._is_own)
+            self.left_out = +Counter({"videos without a cover": findings.n_videos, UNLISTED: n_unlisted})
+            self._found = [*sorted(findings.photos.values(), key=_age), *findings.missing, *findings.unreadable, *findings.damaged]
+        return self._found
 
     def _findings(self, lists: Iterable[ExportFile], files: ExportFiles, pictures: _Pictures) -> _Findings:
-        findings = _Findings(damaged=files.damaged)
+        findings = _Findings(damaged=[Unread(name, reason, hides=True) for name, reason in files.damaged.items()])
         for file in lists:
             if set(self._kinds).isdisjoint(_kinds_in(file)):
                 continue
             try:
-                document = json.loads(files.read(file))
+                entries = self._entries(file, loads(files.read(file)))
             except SourceError as err:
-                findings.damaged.append(str(err))
-            except (ValueError, RecursionError, MemoryError) as err:
-                findings.damaged.append(f"{file.name!r} is no JSON that can be read ({' '.join(str(err).split())[:80]}): get the export again")
+                findings.damaged.append(Unread(file.name, str(err), hides=True))
+            except (ValueError, MemoryError) as err:
+                reason = f"{file.name!r} is not a list that can be read ({' '.join(str(err).split())[:80]}): get the export again"
+                findings.damaged.append(Unread(file.name, reason, hides=True))
             else:
-                for entry in self._entries(file, document):
-                    _add(entry, pictures, findings)
+                for number, entry in enumerate(entries, start=1):
+                    _add(found_in(entry, f"entry {number} of {file.name}"), pictures, findings)
         return findings
 
     def _entries(self, file: ExportFile, document: object) -> list[object]:
@@ -166,12 +165,12 @@ class InstagramExport:
 
     def _why_none(self, findings: _Findings, lists: list[ExportFile]) -> str:
         if findings.damaged:
-            return findings.damaged[0]
+            return findings.damaged[0].reason
         if findings.missing:
-            return f"the pictures that it lists are not in it ({_some(findings.missing)}): {ALL_PARTS}"
+            return f"the pictures that it lists are not in it ({_some([one.id for one in findings.missing])}): {ALL_PARTS}"
         if findings.n_videos:
             return f"of {'/'.join(self._kinds)} it holds nothing but videos, and no covers for them: there is no picture to describe"
-        if findings.n_unreadable:
+        if findings.unreadable:
             return f"no entry in its lists of {'/'.join(self._kinds)} can be understood: download it again"
         others = [kind for kind in KINDS if kind not in self._kinds and any(kind in _kinds_in(file) for file in lists)]
         advice = f": add --include {','.join(others)} for those" if others else ": choose posts, and all time, when you ask Instagram for it"
@@ -182,15 +181,27 @@ class _Pictures:
     """Where the pictures are: looked up by the path that a list gives, which starts at the export's root, wherever that is among the folders and ZIPs."""
 
     def __init__(self, files: Iterable[ExportFile]) -> None:
-        self._by_name: defaultdict[str, list[ExportFile]] = defaultdict(list)
-        for file in files:
-            if not file.name.endswith((".json", ".html")):
-                self._by_name[file.name.rpartition("/")[2]].append(file)
+        self._files = [(normalize("NFC", file.name), file) for file in files if not file.name.endswith((".json", ".html"))]
+        self._by_end: dict[int, dict[str, ExportFile]] = {}
 
     def find(self, place: str) -> ExportFile | None:
         """The file at a path in the export."""
-        candidates = self._by_name.get(place.rpartition("/")[2], ())
-        return next((file for file in candidates if f"/{file.name}".endswith(f"/{place}")), None)
+        depth = place.count("/")
+        if depth not in self._by_end:
+            self._by_end[depth] = {_end(name, depth): file for name, file in reversed(self._files)}  # of several the first
+        return self._by_end[depth].get(place)
+
+    def n_unlisted(self, findings: _Findings, is_own: Callable[[str], bool]) -> int:
+        """How many pictures of the export are none of those that were found, nor another copy of one."""
+        used = {(photo.path, photo.member) for photo in findings.photos.values()}
+        depths = {place.count("/") for place in findings.seen}
+        return sum(
+            PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES
+            and (file.path, file.member) not in used
+            and not any(_end(name, depth) in findings.seen for depth in depths)
+            and (file.member is not None or is_own(file.name))
+            for name, file in self._files
+        )
 
     def cover_of(self, place: str) -> ExportFile | None:
         """The picture that has a video's name."""
@@ -198,12 +209,17 @@ class _Pictures:
         return next((found for suffix in sorted(PICTURE_SUFFIXES) if (found := self.find(stem + suffix)) is not None), None)
 
 
-def _add(entry: object, pictures: _Pictures, findings: _Findings) -> None:
+def _end(name: str, depth: int) -> str:
+    """The last parts of a path: its name, and of `depth` folders above."""
+    return "/".join(name.rsplit("/", depth + 1)[-depth - 1 :])
+
+
+def _add(found: Iterable[Found], pictures: _Pictures, findings: _Findings) -> None:
     """Add what an entry of a list holds."""
-    photos = list(photos_of(entry))
-    if not photos:
-        findings.n_unreadable += 1
-    for photo in photos:
+    for photo in found:
+        if isinstance(photo, Unread):
+            findings.unreadable.append(photo)
+            continue
         if photo.id in findings.seen:
             continue
         findings.seen.add(photo.id)
@@ -216,19 +232,7 @@ def _add(entry: object, pictures: _Pictures, findings: _Findings) -> None:
         elif photo.url is not None:
             findings.photos[photo.id] = photo
         else:
-            findings.missing.append(photo.id)
-
-
-def _remarks(findings: _Findings) -> Iterator[str]:
-    """A line for each kind of thing that will not be found."""
-    yield from findings.damaged
-    if findings.missing:
-        n_listed = len(findings.missing) + len(findings.photos)
-        yield f"{len(findings.missing)} of the {n_listed} pictures that the export lists are not in it ({_some(findings.missing)}): {ALL_PARTS}"
-    if findings.n_videos:
-        yield f"videos left out, since the export has no covers for them: {findings.n_videos}"
-    if findings.n_unreadable:
-        yield f"entries of the export's lists left out, since they could not be understood: {findings.n_unreadable}"
+            findings.missing.append(Unread(photo.id, f"{photo.id!r} is listed in the export and not in it: {ALL_PARTS}"))
 
 
 def _some(names: list[str]) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from igsearch.records import DetectedObject
+from igsearch.sources.json_values import exact_text_in, integer_in, real_in
+from igsearch.text import MAX_CHARS
 
 SYNONYMS: Mapping[str, str] = {
     "aeroplane": "airplane",
@@ -24,12 +27,16 @@ OF_TWO_WORDS = (
 )  # fmt: skip
 """The classes of COCO that a blank does not separate."""
 
+# Of a text in which words are one blank apart; each takes time in proportion to its length, whatever it is.
 SEPARATOR = re.compile(r"[,;|\n\t]+")
 WORD = re.compile(rf"{'|'.join(OF_TWO_WORDS)}|\S+", re.IGNORECASE)
-COUNTED = re.compile(r"(\d{1,4})\s*x?\s+(\D.*)")
-SCORED = re.compile(r"(.*?\D)[\s:(=]+(?:(\d{1,3})\s*%|(0?\.\d+|1\.0+))\)?")
+COUNTED = re.compile(r"(\d{1,4}) ?x? ([^\d ].*)")
+SCORE = re.compile(r"(?:(?<!\d)(\d{1,3}) ?%|(?<![\d.])(0?\.\d{1,40}|1\.0{1,40}))\)?\Z")
+BEFORE_A_SCORE = " :(="
 MAX_OBJECTS = 1000
-MAX_CHARS = 2_000
+MAX_NAME_CHARS = 200
+"""Of one object; the longest of COCO's names has fourteen."""
+
 MAX_COUNT = 10_000
 
 
@@ -51,9 +58,8 @@ def _parts(text: str) -> list[str]:
 
 
 def _words(text: str) -> list[str]:
-    if COUNTED.fullmatch(text.strip()) or SCORED.fullmatch(text.strip()):
-        return [text.strip()]
-    return WORD.findall(text)
+    plain = " ".join(text.split())
+    return [plain] if COUNTED.fullmatch(plain) or _scored(plain) else WORD.findall(plain)
 
 
 def objects_listed(value: object) -> tuple[DetectedObject, ...] | None:
@@ -64,7 +70,7 @@ def objects_listed(value: object) -> tuple[DetectedObject, ...] | None:
 def _of_item(item: object) -> DetectedObject | None:
     """One element of a list: a name, or an object with `name` (or `label`, `class`), `count`, and `score` (or `confidence`)."""
     if isinstance(item, str):
-        return _of_text(item[:MAX_CHARS].strip())
+        return _of_text(item[:MAX_CHARS])
     found = _of_record(item)
     return found and _renamed(found)
 
@@ -72,25 +78,41 @@ def _of_item(item: object) -> DetectedObject | None:
 def _of_record(item: object) -> DetectedObject | None:
     if not isinstance(item, Mapping):
         return None
-    name = next((found for key in ("name", "label", "class") if isinstance(found := item.get(key), str)), "")[:MAX_CHARS]
-    return DetectedObject(name, _count(item.get("count")), _score(item.get("score", item.get("confidence")))) if name.strip() else None
+    name = next(filter(None, (exact_text_in(item.get(key)) for key in ("name", "label", "class"))), None)
+    return None if name is None else DetectedObject(name, _count(item.get("count")), _score(item.get("score", item.get("confidence"))))
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_COUNT else None
+    return integer_in(value, 1, MAX_COUNT)
 
 
 def _score(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1 else None
+    score = real_in(value)
+    return score if score is not None and 0 <= score <= 1 else None
 
 
 def _of_text(text: str) -> DetectedObject | None:
-    if counted := COUNTED.fullmatch(text):
+    return _of_words(" ".join((exact_text_in(text) or "").split())[:MAX_NAME_CHARS].rstrip())
+
+
+@lru_cache(maxsize=1024)
+def _of_words(plain: str) -> DetectedObject | None:
+    """What a short text names; remembered, since a list repeats some dozens of them."""
+    if counted := COUNTED.fullmatch(plain):
         name = counted[2]
         return _renamed(DetectedObject(name[:-1] if int(counted[1]) > 1 and name.endswith("s") and not name.endswith("ss") else name, _count(int(counted[1]))))
-    if scored := SCORED.fullmatch(text):
-        return _renamed(DetectedObject(scored[1], score=_score(int(scored[2]) / 100 if scored[2] else float(scored[3]))))
-    return _renamed(DetectedObject(text)) if text else None
+    if scored := _scored(plain):
+        return _renamed(scored)
+    return _renamed(DetectedObject(plain)) if plain else None
+
+
+def _scored(text: str) -> DetectedObject | None:
+    """A name with a score behind it; None for anything else."""
+    if (score := SCORE.search(text)) is None:
+        return None
+    before = text[: score.start()]
+    name = before.rstrip(BEFORE_A_SCORE)
+    return DetectedObject(name, score=_score(int(score[1]) / 100 if score[1] else float(score[2]))) if name and name != before else None
 
 
 def _renamed(one: DetectedObject) -> DetectedObject:

@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 from unicodedata import normalize
 
-from igsearch.records import Photo
+import regex
 
-HASHTAG = re.compile(r"#(\w{1,150})")
+from igsearch.records import Photo
+from igsearch.sources.json_values import without_surrogates
+
+_JOINERS = "\u200c\u200d"
+_TAGGED = r"[\p{L}\p{N}_\p{Extended_Pictographic}\p{Regional_Indicator}--[©®™‼⁉]]"
+HASHTAG = regex.compile(rf"[#\uff03\ufe5f]({_TAGGED}(?:{_TAGGED}|[\p{{M}}\p{{Emoji_Modifier}}{_JOINERS}\U000e0020-\U000e007f]){{0,149}})", regex.VERSION1)
+"""Letters, digits and emoji, with what belongs to them: marks, joiners, skin tones."""
+
 SHORTCODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 LATEST_TIMESTAMP = 2**32
 """Seconds since 1970, in the year 2106: anything later is not the time of a post."""
@@ -37,6 +44,7 @@ class _Slide:
     url: str | None = None
     alt_text: str | None = None
     is_video: bool = False
+    media_id: str | None = None
 
 
 def photos_of(node: Node, files: Mapping[int, Path] = NO_FILES) -> Iterator[Photo]:
@@ -44,24 +52,27 @@ def photos_of(node: Node, files: Mapping[int, Path] = NO_FILES) -> Iterator[Phot
 
     `files` are pictures on this machine by slide number: they are preferred to addresses. A slide with neither is left out.
     """
+    for photo, _ in slides_of(node, n_slides=max(files, default=1)):
+        path = files.get(photo.slide)
+        if path is not None or photo.url is not None:
+            yield photo if path is None else replace(photo, url=None, path=path)
+
+
+def slides_of(node: Node, *, n_slides: int = 1) -> Iterator[tuple[Photo, str | None]]:
+    """Every slide of a post with its own media id, whether its picture is to be had or not: as many as are listed, and no fewer than `n_slides`."""
     shortcode = _text(_first(node, ("shortcode",), ("code",)))
     if shortcode is None or not SHORTCODE.fullmatch(shortcode):
         return
     slides = _slides(node)
-    n_slides = max(len(slides), *files) if files else len(slides)
+    slides += [_Slide()] * (n_slides - len(slides))
     text = _post_text(node)
-    for number in range(1, n_slides + 1):
-        slide = slides[number - 1] if number <= len(slides) else _Slide()
-        path = files.get(number)
-        if path is None and slide.url is None:
-            continue
-        yield Photo(
-            id=shortcode if n_slides == 1 else f"{shortcode}_{number}",
-            url=slide.url if path is None else None,
-            path=path,
+    for number, slide in enumerate(slides, start=1):
+        photo = Photo(
+            id=shortcode if len(slides) == 1 else f"{shortcode}_{number}",
+            url=slide.url,
             shortcode=shortcode,
             slide=number,
-            n_slides=n_slides,
+            n_slides=len(slides),
             taken_at=_taken_at(node),
             is_video=slide.is_video,
             is_pinned=bool(_first(node, ("pinned_for_users",), ("timeline_pinned_user_ids",), ("iphone_struct", "timeline_pinned_user_ids"))),
@@ -71,11 +82,13 @@ def photos_of(node: Node, files: Mapping[int, Path] = NO_FILES) -> Iterator[Phot
             location=_text(_first(node, ("location", "name"), ("iphone_struct", "location", "name"))),
             hashtags=hashtags_of(text),
         )
+        yield photo, slide.media_id
 
 
 def hashtags_of(text: str | None) -> tuple[str, ...]:
     """The hashtags in a post's text: in lower case, without #, each once, in order."""
-    return tuple(dict.fromkeys(HASHTAG.findall(text.lower()))) if text else ()
+    found = HASHTAG.findall(normalize("NFC", text.lower())) if text else ()
+    return tuple(dict.fromkeys(tag.rstrip(_JOINERS) for tag in found))
 
 
 def _at(value: object, *keys: str | int) -> object:
@@ -100,7 +113,7 @@ def _list(value: object) -> list[object]:
 
 
 def _text(value: object) -> str | None:
-    return normalize("NFC", value) if isinstance(value, str) and value.strip() else None
+    return normalize("NFC", without_surrogates(value)) if isinstance(value, str) and value.strip() else None
 
 
 def _slides(node: Node) -> list[_Slide]:
@@ -120,7 +133,14 @@ def _slide(graphql: object, from_app: object) -> _Slide:
         url=_text(url or _first(from_app, ("image_versions2", "candidates", 0, "url"))),
         alt_text=_text(alt_text),
         is_video=_at(graphql, "is_video") is True or media_type == VIDEO,
+        media_id=_media_id(_first(graphql, ("id",), ("pk",)) or _first(from_app, ("pk",), ("id",))),
     )
+
+
+def _media_id(value: object) -> str | None:
+    """The digits of a media id, without the owner's behind them."""
+    digits = str(value).partition("_")[0] if isinstance(value, str | int) else ""
+    return digits if digits.isascii() and digits.isdigit() else None
 
 
 def _post_text(node: Node) -> str | None:

@@ -1,78 +1,140 @@
-"""The metadata that instagram-scraper wrote, `USER/USER.json`, with the pictures it may have downloaded beside it.
+"""Posts as Instagram describes them, in a file: what instagram-scraper wrote, `USER/USER.json`, and single posts of instaloader.
 
-A post is Instagram's own description of it at the time, in the three shapes of 2016 to 2023, and two keys that the tool added: `urls`, the files of the post
-(of all slides, where it had asked for them), and `tags`.
+A post is Instagram's own description of it at the time, in the shapes of 2016 to 2023. instagram-scraper added two keys: `urls`, the files of the post (of all
+slides, where it had asked for them), and `tags`. Pictures that were downloaded beside the file are preferred to addresses.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from dataclasses import replace
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Self
 
 from igsearch.errors import SourceError
 from igsearch.paths import PROFILE_NAME
+from igsearch.records import Found, Photo, Unread
 from igsearch.sources import cdn
-from igsearch.sources.json_file import Entry, path_of, pictures_beside, stem_of
+from igsearch.sources.json_file import Entry, Unsound, path_of, pictures_beside, stem_of
 from igsearch.sources.json_values import texts_in
-from igsearch.sources.post import Node, photos_of
-
-if TYPE_CHECKING:
-    from igsearch.records import Photo
-
-log = logging.getLogger(__name__)
+from igsearch.sources.post import SHORTCODE, VIDEO, Node, photos_of
+from igsearch.sources.url_list import each_once
 
 POSTS = "GraphImages"
+STORIES = "GraphStories"
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v")
 MAX_SLIDES = 100
 """Instagram allows 20."""
 
+OF_INSTAGRAM = ("__typename", "edge_media_to_caption", "iphone_struct", "display_url", "image_versions2", "carousel_media")
+"""What Instagram's descriptions of posts have, one or the other, and lists of photos do not."""
 
+COVERLESS = "videos without a cover"
+
+
+def post_in(value: object) -> Node | None:
+    """The post that a JSON file of instaloader holds; None for anything else."""
+    if not isinstance(value, dict):
+        return None
+    about, node = value.get("instaloader"), value.get("node")
+    if isinstance(about, dict):
+        return node if about.get("node_type") == "Post" and isinstance(node, dict) else None
+    shortcode = value.get("shortcode") or value.get("code")
+    is_post = isinstance(shortcode, str) and SHORTCODE.fullmatch(shortcode) and "category" not in value and any(key in value for key in OF_INSTAGRAM)
+    return value if is_post else None
+
+
+@dataclass(slots=True)
 class ScraperJson:
-    """The posts in a file of instagram-scraper, in its order: a later run of the tool may have put new ones anywhere, and old ones twice."""
+    """Posts in their order in a file: a later run of a tool may have put new ones anywhere, and old ones twice.
 
-    name = "metadata of instagram-scraper"
-    newest_first = False
+    `pictures` are those beside the file, by what stands before their suffix; `stem` is what those of a single post begin with.
+    """
 
-    def __init__(self, path: Path, document: Entry) -> None:
-        """`document` is what the file holds. Raises SourceError if there is no post in it."""
-        posts = document.get(POSTS)
-        self._posts: list[object] = posts if isinstance(posts, list) else []
-        about = document.get("GraphProfileInfo")
+    name: str
+    root: str
+    posts: Sequence[object]
+    pictures: Mapping[str, Path]
+    stem: str | None = None
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    kind: str = "scraper"
+    newest_first: bool = False
+    n_expected: int | None = None
+
+    @classmethod
+    def of_file(cls, path: Path | None, document: Entry) -> Self:
+        """The posts in a file of instagram-scraper. Raises SourceError if there is none."""
+        posts, stories, about = (document.get(key) for key in (POSTS, STORIES, "GraphProfileInfo"))
         username = about.get("username") if isinstance(about, dict) else None
         is_folder = isinstance(username, str) and PROFILE_NAME.fullmatch(username) and username.strip(".")
-        self._pictures = pictures_beside(path, *([str(username)] if is_folder else []))
-        self.n_expected, self.n_failed_posts = None, 0
-        if next(self.photos(), None) is None:
-            raise SourceError(f"{str(path)!r} lists no post under {POSTS}: instagram-scraper found none, or the profile was private")
+        pictures = pictures_beside(path, *([str(username)] if is_folder else []))
+        passed_over = {"stories": len(stories)} if isinstance(stories, list) and stories else {}
+        source = cls("metadata of instagram-scraper", _root(path), posts if isinstance(posts, list) else [], pictures, passed_over=passed_over)
+        if not any(isinstance(found, Photo) for found in source.photos()):
+            raise SourceError(f"{_named(path)} lists no post under {POSTS}: instagram-scraper found none, or the profile was private")
+        return source
 
-    def photos(self) -> Iterator[Photo]:
-        """The pictures of every post, each once; what is no post is counted and passed over."""
-        seen: set[str] = set()
-        self.n_failed_posts = 0
-        for post in self._posts:
-            n_found = 0
-            for photo in self._photos_of(post) if isinstance(post, dict) else ():
-                n_found += 1
-                if photo.id not in seen:
-                    seen.add(photo.id)
-                    yield photo
-            self.n_failed_posts += not n_found
-        if seen and self.n_failed_posts:
-            log.warning("%d posts of %d are not as instagram-scraper writes them and are passed over", self.n_failed_posts, len(self._posts))
+    @classmethod
+    def of_posts(cls, path: Path | None, posts: Sequence[object]) -> Self:
+        """A post of instaloader, or several in one file. Raises SourceError if there is no picture in them."""
+        stem = path.name.removesuffix(".json") if path is not None and len(posts) == 1 else None
+        nodes = [post_in(post) or post for post in posts]
+        source = cls("posts of instaloader" if len(posts) > 1 else "post of instaloader", _root(path), nodes, pictures_beside(path), stem)
+        if not any(isinstance(found, Photo) for found in source.photos()):
+            raise SourceError(f"{_named(path)} holds a post without a picture: give the folder that instaloader made")
+        return source
 
-    def _photos_of(self, post: dict[str, object]) -> Iterator[Photo]:
-        tags = sorted(tag.lower() for tag in texts_in(post.get("tags")))
-        for photo in photos_of(node := _as_graphql(post), self._files(node)):
-            yield replace(photo, hashtags=tuple(dict.fromkeys((*photo.hashtags, *tags))))
+    def photos(self, retry: Sequence[str] = ()) -> Iterator[Found]:  # noqa: ARG002  # it is met anyway
+        """The pictures of every post, each once, and what is no post or has no picture."""
+        self.left_out = left_out = Counter(self.passed_over)
+        yield from each_once(found for number, post in enumerate(self.posts, start=1) for found in self._found(post, f"post {number}", left_out))
+
+    def _found(self, post: object, called: str, left_out: Counter[str]) -> Iterator[Found]:
+        if not isinstance(post, dict):
+            damage = post if isinstance(post, Unsound) else Unsound(f"{called} is no object, as a post is: get the file again", hides=False)
+            yield Unread(called, damage.reason, hides=damage.hides)
+            return
+        node, tags = _as_graphql(post), sorted(tag.lower() for tag in texts_in(post.get("tags")))
+        photos = list(photos_of(node, self._files(node)))
+        yield from (replace(photo, hashtags=tuple(dict.fromkeys((*photo.hashtags, *tags)))) for photo in photos)
+        n_slides = max((photo.n_slides for photo in photos), default=len(_slides_in(node)) or 1)
+        without = [_slide_in(node, number) for number in set(range(1, n_slides + 1)).difference(photo.slide for photo in photos)]
+        n_videos = sum(_is_of_video(slide) for slide in without)
+        left_out.update({COVERLESS: n_videos} if n_videos else {})
+        if len(without) > n_videos:
+            yield _unread(node, called, f"{len(without) - n_videos} of {n_slides} pictures")
 
     def _files(self, node: Node) -> dict[int, Path]:
-        """Pictures that were downloaded, by slide: instagram-scraper names them as the address does."""
-        addresses = _slide_addresses(node) or [node.get("display_url")]
-        stems = (stem_of(address) if isinstance(address, str) else "" for address in addresses)
-        return {slide: self._pictures[stem] for slide, stem in enumerate(stems, start=1) if stem in self._pictures}
+        """Pictures that were downloaded, by slide: instagram-scraper names them as the address does, instaloader as the file."""
+        files: dict[int, Path] = {}
+        for number, slide in enumerate(_slides_in(node) or [node], start=1):
+            address = slide.get("display_url") if isinstance(slide, dict) else None
+            stems = (stem_of(address) if isinstance(address, str) else "", f"{self.stem}_{number}", *([str(self.stem)] if number == 1 else []))
+            if (file := next((self.pictures[stem] for stem in stems if stem in self.pictures), None)) is not None:
+                files[number] = file
+        return files
+
+
+def _root(path: Path | None) -> str:
+    return "" if path is None else os.path.abspath(path)  # noqa: PTH100  # unlike Path's, without .. in it
+
+
+def _named(path: Path | None) -> str:
+    return "standard input" if path is None else repr(str(path))
+
+
+def _unread(node: Node, called: str, which: str) -> Unread:
+    """A post of which something is missing."""
+    shortcode = named if isinstance(named := node.get("shortcode") or node.get("code"), str) and SHORTCODE.fullmatch(named) else None
+    permalink = f"https://www.instagram.com/p/{shortcode}/" if shortcode else None
+    return (
+        Unread(shortcode or called, f"post {shortcode!r} has no address for {which}: download it again", permalink)
+        if shortcode
+        else Unread(called, f"{called} is not as Instagram describes posts: download it again")
+    )
 
 
 def _as_graphql(post: dict[str, object]) -> dict[str, object]:
@@ -107,11 +169,20 @@ def _slides(post: dict[str, object]) -> list[dict[str, object]]:
     return slides
 
 
-def _slide_addresses(node: Node) -> list[object]:
+def _slides_in(node: Node) -> list[object]:
+    """The slides of a carousel; none where a post has one picture."""
     children = node.get("edge_sidecar_to_children")
     edges = children.get("edges") if isinstance(children, dict) else None
-    slides = [edge.get("node") if isinstance(edge, dict) else None for edge in edges] if isinstance(edges, list) else []
-    return [slide.get("display_url") if isinstance(slide, dict) else None for slide in slides]
+    return [edge.get("node") if isinstance(edge, dict) else None for edge in edges] if isinstance(edges, list) else []
+
+
+def _slide_in(node: Node, number: int) -> object:
+    slides = _slides_in(node)
+    return slides[number - 1] if number <= len(slides) else node
+
+
+def _is_of_video(slide: object) -> bool:
+    return isinstance(slide, dict) and (slide.get("is_video") is True or slide.get("media_type") == VIDEO)
 
 
 def _is_video(url: str) -> bool:

@@ -1,26 +1,23 @@
-"""What is known of a profile: one SQLite file and a folder of thumbnails.
-
-There is at most one writer at a time, and any number of readers beside it. A batch is one transaction: a kill at any instant loses at most the batch in flight.
-"""
+"""What is known of a profile, to read: any number of readers work beside the one writer (`igsearch.store.writer`)."""
 # ruff: noqa: S608 -- what is put into a statement's text is a name written here or a row of question marks; values are always bound
 
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from igsearch.paths import PROFILE_NAME, ProfilePaths
-from igsearch.records import DescribedPhoto, Description, FailedPhoto, Hypothesis, Label, Photo
-from igsearch.store.connection import border, bring_up_to_date, checked_version, closed_on_error, is_up_to_date, nothing_indexed, read_only_uri, writer_lock
-from igsearch.store.schema import COLUMNS, clean, id_text, objects_of, objects_text, photo_of, photo_row, time_of, time_text
+from igsearch.errors import CacheError, StoreError
+from igsearch.paths import ProfilePaths, is_profile_name
+from igsearch.records import Description, Hypothesis, Label, Photo
+from igsearch.store.connection import border, nothing_indexed, opened_to_read
+from igsearch.store.rows import Failure, KnownPhoto, SourceState, StoredPhoto, Summary, below, is_address, is_place, is_post, real_root
+from igsearch.store.schema import COLUMNS, id_text, objects_of, path_value, photo_of, time_of, time_text
 
 GIVEN = "given"
 """What stands in place of a captioner's name where the description came along with the photo."""
@@ -28,136 +25,58 @@ GIVEN = "given"
 PAGE = 500
 """Rows asked for at a time: SQLite before 3.32 takes at most 999 variables, and no cursor stays open while a caller writes."""
 
+OF_SOURCE = "(source = ? OR (path > ? AND path < ?))"
+"""A condition that holds for a source's photos and for those below a folder; see `below`."""
+
+EXPORT = "export"
+"""The kind of Instagram's own exports: whichever of an account's is read, packed or not, a picture has the same path in it."""
+
 OrderColumn = Literal["taken_at", "likes"]
 """What photos can be put in order by."""
 
+
 _PHOTO = ", ".join(f"photos.{name}" for name in COLUMNS)
-_UPSERT_PHOTO = (
-    f"INSERT INTO photos ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "
-    f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS[1:])}"
-)
-_UPSERT_DESCRIPTION = (
-    "INSERT INTO descriptions (photo, caption, logprob, captioner, described_at, objects, has_thumbnail) VALUES (?, ?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT (photo) DO UPDATE SET caption = excluded.caption, logprob = excluded.logprob, captioner = excluded.captioner, "
-    "described_at = excluded.described_at, is_stale = 0, objects = excluded.objects, has_thumbnail = MAX(has_thumbnail, excluded.has_thumbnail)"
-)
-_UPSERT_FAILURE = (
-    "INSERT INTO failures VALUES (?, ?, 1, ?) "
-    "ON CONFLICT (photo) DO UPDATE SET reason = excluded.reason, attempts = attempts + 1, failed_at = excluded.failed_at"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPhoto:
-    """A described photo as the store holds it; `thumbnail` is the path of a WebP file, None where the picture was not to be had."""
-
-    photo: Photo
-    description: Description
-    thumbnail: Path | None
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A photo that could not be described so far: the latest reason, how often it was tried, when it was tried last."""
-
-    photo: Photo
-    reason: str
-    attempts: int
-    failed_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A profile in numbers. `n_photos` counts those with a description; `oldest` and `newest` are when the first and the last of them were taken."""
-
-    profile: str
-    n_photos: int
-    n_failed: int
-    captioners: tuple[str, ...]
-    oldest: datetime | None
-    newest: datetime | None
-    last_indexed: datetime | None
-    walk_complete: bool
-    walked_at: datetime | None
-    source: str | None
+_IS_DUE = "COALESCE(is_stale, 0) OR EXISTS (SELECT 1 FROM failures WHERE photo = photos.rowid)"
+_STATE = f"photos.rowid, source, size, modified, digest, gone_at IS NOT NULL, captioner, caption, {_IS_DUE}"
+N_STATE = 9
+_KNOWN = f"SELECT {_STATE}, {_PHOTO} FROM photos LEFT JOIN descriptions ON photo = photos.rowid"
 
 
 class Store:
-    """The photos of one profile, their descriptions and failures. Get one from `create` (to write) or `open` (to read); close it, or use it in a `with`.
+    """The photos of one profile, their descriptions and failures. Get one from `open`; close it, or use it in a `with`.
 
     Any method raises StoreError for a damaged file, CacheError if the disk is full or refuses, TryLaterError if another process keeps the file locked. A store
     belongs to the thread that opened it.
     """
 
-    def __init__(self, paths: ProfilePaths, db: sqlite3.Connection, lock: sqlite3.Connection | None = None) -> None:
-        self._paths, self._db, self._lock = paths, db, lock
+    def __init__(self, paths: ProfilePaths, db: sqlite3.Connection) -> None:
+        self._paths, self._db = paths, db
 
     @classmethod
-    def create(cls, paths: ProfilePaths, profile: str) -> Store:
-        """The store of `profile` for its only writer, made or brought to the present schema if need be. Raises TryLaterError if there is another writer."""
-        with border(paths), ExitStack() as undo:
-            paths.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = undo.enter_context(closed_on_error(writer_lock(paths)))
-            db = undo.enter_context(closed_on_error(sqlite3.connect(paths.database, isolation_level=None)))
-            bring_up_to_date(db, paths, profile)
-            return cls(paths, db, lock)
+    def open(cls, paths: ProfilePaths, *, as_it_is: bool = False) -> Store:
+        """The store for reading, also while another process writes. Raises NotIndexedError if there is none.
 
-    @classmethod
-    def open(cls, paths: ProfilePaths) -> Store:
-        """The store for reading, also while another process writes. Raises NotIndexedError if there is none."""
+        One of an older version is brought up to date; where it is to stay `as_it_is`, a copy of it in memory.
+        """
         if not paths.database.is_file():
             raise nothing_indexed(paths)
-        with border(paths), closed_on_error(sqlite3.connect(read_only_uri(paths), uri=True, isolation_level=None)) as db:
-            version = checked_version(db, paths)
-            if is_up_to_date(version):
-                return cls(paths, db)
-            db.close()
-        if not version:
-            raise nothing_indexed(paths)
-        cls.create(paths, paths.root.name).close()
-        return cls.open(paths)
+        try:
+            with border(paths):
+                return Store(paths, opened_to_read(paths, as_it_is=as_it_is))
+        except CacheError:
+            if paths.database.is_file():
+                raise
+            raise nothing_indexed(paths) from None  # it was removed this moment
 
     def close(self) -> None:
-        """Let go of the files, and of the right to write."""
+        """Let go of the files."""
         self._db.close()
-        if self._lock:
-            self._lock.close()
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
-
-    def commit(self, described: Sequence[DescribedPhoto], failed: Sequence[FailedPhoto], *, captioner: str) -> None:
-        """Store a batch, whole or not at all.
-
-        New descriptions make a new generation and clear the failures of their photos; a failure leaves an older description as it is, and a photo that comes
-        without a thumbnail leaves an older thumbnail. A description that came with its photo is noted as `GIVEN`, any other under `captioner`.
-        """
-        now = time_text(datetime.now(UTC))
-        with border(self._paths), self._db:
-            for one in described:
-                if one.thumbnail is not None:
-                    self._write_thumbnail(one.photo.id, one.thumbnail)
-            self._db.execute("BEGIN IMMEDIATE")
-            for one in described:
-                by = GIVEN if one.photo.given is not None else clean(captioner)
-                self._put_description(self._put_photo(one.photo), one.description, by, now, has_thumbnail=one.thumbnail is not None)
-            for bad in failed:
-                self._db.execute(_UPSERT_FAILURE, (self._put_photo(bad.photo), clean(bad.reason), now))
-            if described:
-                self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
-
-    def mark_stale(self) -> None:
-        """Have every photo described again; what is there stays searchable until it is replaced."""
-        with border(self._paths):
-            self._db.execute("UPDATE descriptions SET is_stale = 1")
-
-    def is_described(self, photo_id: str, captioner: str) -> bool:
-        """Whether the photo has a description by `captioner` that is not stale."""
-        query = "SELECT 1 FROM photos JOIN descriptions ON photo = photos.rowid WHERE id = ? AND captioner = ? AND NOT is_stale"
-        return bool(self._all(query, id_text(photo_id), clean(captioner)))
 
     @property
     def generation(self) -> int:
@@ -170,56 +89,78 @@ class Store:
         [(n_photos,)] = self._all("SELECT COUNT(*) FROM descriptions")
         return int(n_photos)
 
+    def source(self, kind: str, root: str) -> SourceState | None:
+        """What is known of a source; None if it was never walked."""
+        return next(iter(self._sources("WHERE kind = ? AND root = ?", kind, real_root(root))), None)
+
+    def known(self, source: int | None, photo: Photo, *, kind: str | None = None) -> KnownPhoto | None:
+        """The row that a photo of a source has.
+
+        It has the photo's id there; or is the same photo whichever source tells of it, by its post, its address or its place in Instagram's export; or its
+        source is not known. `source` is the source's row, None for one that was never walked; `kind` is its kind.
+        """
+        local = id_text(photo.id)
+        if source is not None and (found := self._known("WHERE source = ? AND local_id = ?", source, local)):
+            return found[0]
+        return next((one for one in self._known("WHERE id = ?", local) if self._is_same(one, photo, kind)), None)
+
+    def in_file(self, path: Path, member: str | None) -> list[KnownPhoto]:
+        """The photos that lie in this file, or in this member of it, whatever their ids."""
+        return self._known("WHERE path = ? AND member IS ? ORDER BY photos.rowid", path_value(path), member)
+
+    def has_size(self, size: int) -> bool:
+        """Whether there is a photo whose file has that many bytes and was read."""
+        return bool(self._all("SELECT 1 FROM photos WHERE size = ? AND digest IS NOT NULL LIMIT 1", size))
+
+    def with_contents(self, size: int, digest: bytes) -> list[KnownPhoto]:
+        """The described photos whose files were these bytes when they were read."""
+        return self._known("WHERE size = ? AND digest = ? AND captioner IS NOT NULL", size, digest)
+
     @property
-    def walk_complete(self) -> bool:
-        """Whether the source was once walked to its end, so that a later walk may stop at the first photo known. Setting it to True notes the time."""
-        return bool(self._meta()["walk_complete"])
+    def last_row(self) -> int:
+        """The highest row of a photo; those that come later have higher ones."""
+        [(last,)] = self._all("SELECT COALESCE(MAX(rowid), 0) FROM photos")
+        return int(last)
 
-    @walk_complete.setter
-    def walk_complete(self, is_complete: bool) -> None:
-        if is_complete:
-            self._set_meta(walk_complete=1, walked_at=time_text(datetime.now(UTC)))
-        elif self.walk_complete:
-            self._set_meta(walk_complete=0)
+    def lying_in(self, source: int | None, root: str, end: int, *, gone: bool = False) -> Iterator[KnownPhoto]:
+        """The photos up to the row `end` of a source, and those whose files lie below its `root`, whichever source told of them; or such as are gone.
 
-    @property
-    def source(self) -> str | None:
-        """What the photos were last read from, in the source's own words."""
-        name: str | None = self._meta().get("source")
-        return name
+        They come page by page.
+        """
+        last, query = 0, f"WHERE photos.rowid > ? AND photos.rowid <= ? AND gone_at IS {'NOT ' * gone}NULL AND {OF_SOURCE} ORDER BY photos.rowid LIMIT {PAGE}"
+        while page := self._known(query, last, end, source, *below(root)):
+            last = page[-1].row
+            yield from page
 
-    @source.setter
-    def source(self, name: str) -> None:
-        self._set_meta(source=clean(name))
+    def unread(self, source: int) -> list[str]:
+        """The ids of what could not be read in a source so far."""
+        return [str(name) for (name,) in self._all("SELECT id FROM unread WHERE source = ? ORDER BY id", source)]
 
     def summary(self) -> Summary:
         """The profile in numbers; reads every row once."""
-        meta = self._meta()
-        [(n_photos, last_indexed, oldest, newest)] = self._all(
-            "SELECT COUNT(*), MAX(described_at), MIN(taken_at), MAX(taken_at) FROM descriptions JOIN photos ON photo = photos.rowid"
+        [(n_photos, n_gone, last_indexed, oldest, newest)] = self._all(
+            "SELECT COUNT(*), COUNT(gone_at), MAX(described_at), MIN(taken_at), MAX(taken_at) FROM descriptions JOIN photos ON photo = photos.rowid"
         )
-        [(n_failed,)] = self._all("SELECT COUNT(*) FROM failures")
+        [(n_failed,)] = self._all("SELECT (SELECT COUNT(*) FROM failures) + (SELECT COUNT(*) FROM unread)")
         captioners = tuple(name for (name,) in self._all("SELECT DISTINCT captioner FROM descriptions ORDER BY captioner"))
         with border(self._paths):
-            times = {"oldest": time_of(oldest), "newest": time_of(newest), "last_indexed": time_of(last_indexed), "walked_at": time_of(meta.get("walked_at"))}
-        return Summary(
-            profile=meta["profile"],
-            n_photos=n_photos,
-            n_failed=n_failed,
-            captioners=captioners,
-            walk_complete=bool(meta["walk_complete"]),
-            source=meta.get("source"),
-            **times,
-        )
+            first, last, indexed = map(time_of, (oldest, newest, last_indexed))
+        walked = tuple(self._sources("WHERE EXISTS (SELECT 1 FROM photos WHERE source = sources.rowid) ORDER BY rowid"))
+        return Summary(self._meta()["profile"], n_photos, n_failed, n_gone, captioners, first, last, indexed, walked)
 
-    def failures(self) -> Iterator[Failure]:
-        """The photos that failed, page by page, those that fail for the first time meanwhile left out; the store may be written in between."""
+    def failures(self, source: int | None = None) -> Iterator[Failure]:
+        """The photos that failed (of one source, or of all), by their ids there, page by page; those that first fail meanwhile are left out."""
         [(last, end)] = self._all("SELECT 0, COALESCE(MAX(photo), 0) FROM failures")
-        query = f"SELECT photo, reason, attempts, failed_at, {_PHOTO} FROM failures JOIN photos ON photo = photos.rowid WHERE photo > ? AND photo <= ?"
+        among = "" if source is None else f"AND photos.source IN ({int(source)})"
+        failed = f"SELECT photo, reason, attempts, failed_at, local_id, {_PHOTO} FROM failures JOIN photos ON photo = photos.rowid"
+        query = f"{failed} WHERE photo > ? AND photo <= ? {among}"
         while page := self._all(f"{query} ORDER BY photo LIMIT {PAGE}", last, end):
             last = page[-1][0]
             with border(self._paths):
-                failures = [Failure(photo_of(rest), reason, attempts, datetime.fromisoformat(when)) for _, reason, attempts, when, *rest in page]
+                failures = [
+                    Failure(replace(photo_of(rest), id=local_id), reason, attempts, datetime.fromisoformat(when))
+                    for _, reason, attempts, when, local_id, *rest in page
+                ]
             yield from failures
 
     def documents(self) -> Iterator[tuple[int, Description, Photo]]:
@@ -262,6 +203,12 @@ class Store:
         pages = [rowids[start : start + PAGE] for start in range(0, len(rowids), PAGE)]
         return dict(row for page in pages for row in self._all(f"{query} ({', '.join('?' * len(page))})", *bounds, *page))
 
+    def n_undated(self, rowids: Sequence[int]) -> int:
+        """How many photos of these rows have no date."""
+        pages = (rowids[start : start + PAGE] for start in range(0, len(rowids), PAGE))
+        query = "SELECT COUNT(*) FROM photos WHERE taken_at IS NULL AND rowid IN"
+        return sum(int(self._all(f"{query} ({', '.join('?' * len(page))})", *page)[0][0]) for page in pages)
+
     def _page(self, rowids: Sequence[int]) -> dict[int, StoredPhoto]:
         """At most PAGE described photos, by ascending rowid."""
         among = f"photo IN ({', '.join('?' * len(rowids))})"
@@ -272,49 +219,34 @@ class Store:
         for rowid, *rest in self._all(f"SELECT photo, name, probability FROM labels WHERE {among} ORDER BY photo, rank", *rowids):
             labels.setdefault(rowid, []).append(Label(*rest))
         found = {}
-        described = f"SELECT photo, caption, logprob, objects, has_thumbnail, {_PHOTO} FROM descriptions JOIN photos ON photo = photos.rowid"
-        for rowid, caption, logprob, objects, has_thumbnail, *rest in self._all(f"{described} WHERE {among} ORDER BY photo", *rowids):
+        described = f"SELECT photo, caption, logprob, objects, has_thumbnail, gone_at, {_PHOTO} FROM descriptions JOIN photos ON photo = photos.rowid"
+        for rowid, caption, logprob, objects, has_thumbnail, gone_at, *rest in self._all(f"{described} WHERE {among} ORDER BY photo", *rowids):
             with border(self._paths):
                 photo, things = photo_of(rest), objects_of(objects)
             description = Description(caption, logprob, tuple(alternatives.get(rowid, ())), tuple(labels.get(rowid, ())), things)
-            found[rowid] = StoredPhoto(photo, description, thumbnail_path(self._paths, photo.id) if has_thumbnail else None)
+            found[rowid] = StoredPhoto(photo, description, thumbnail_path(self._paths, photo.id) if has_thumbnail else None, gone_at is not None)
         return found
 
-    def _put_photo(self, photo: Photo) -> int:
-        self._db.execute(_UPSERT_PHOTO, photo_row(photo))
-        (rowid,) = self._db.execute("SELECT rowid FROM photos WHERE id = ?", (id_text(photo.id),)).fetchone()
-        return int(rowid)
+    def _is_same(self, known: KnownPhoto, photo: Photo, kind: str | None) -> bool:
+        """Whether a photo of the same id as one met now is that one, though another source told of it."""
+        if is_post(known, photo) or is_address(known, photo):
+            return True
+        if known.source is None:
+            return kind == EXPORT or is_place(known, photo)
+        return kind == EXPORT and self._all("SELECT kind FROM sources WHERE rowid = ?", known.source) == [(EXPORT,)]
 
-    def _put_description(self, rowid: int, description: Description, captioner: str, now: str, *, has_thumbnail: bool) -> None:
-        for table in ("alternatives", "labels", "failures"):
-            self._db.execute(f"DELETE FROM {table} WHERE photo = ?", (rowid,))
-        row = (rowid, clean(description.caption), description.logprob, captioner, now, objects_text(description.objects), has_thumbnail)
-        self._db.execute(_UPSERT_DESCRIPTION, row)
-        alternatives = [(rowid, rank, clean(one.caption), one.logprob) for rank, one in enumerate(description.alternatives)]
-        self._db.executemany("INSERT INTO alternatives VALUES (?, ?, ?, ?)", alternatives)
-        labels = [(rowid, rank, clean(one.name), one.probability) for rank, one in enumerate(description.labels)]
-        self._db.executemany("INSERT INTO labels VALUES (?, ?, ?, ?)", labels)
+    def _known(self, where: str, *parameters: int | str | bytes | None) -> list[KnownPhoto]:
+        return [KnownPhoto(*(*row[:N_STATE], row[N_STATE:])) for row in self._all(f"{_KNOWN} {where}", *parameters)]
 
-    def _write_thumbnail(self, photo_id: str, webp: bytes) -> None:
-        path = thumbnail_path(self._paths, photo_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # One name for every attempt: there is one writer, and what a kill leaves behind is overwritten.
-        unfinished = path.with_suffix(".tmp")
-        with unfinished.open("wb") as file:
-            file.write(webp)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+    def _sources(self, where: str, *parameters: str) -> list[SourceState]:
+        rows = self._all(f"SELECT rowid, kind, root, name, is_complete, walked_at FROM sources {where}", *parameters)
+        with border(self._paths):
+            return [SourceState(row, kind, root, name, bool(is_complete), time_of(walked_at)) for row, kind, root, name, is_complete, walked_at in rows]
 
     def _meta(self) -> dict[str, Any]:
         return dict(self._all("SELECT key, value FROM meta"))
 
-    def _set_meta(self, **values: int | str) -> None:
-        with border(self._paths), self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
-
-    def _all(self, query: str, *parameters: int | str) -> list[Any]:
+    def _all(self, query: str, *parameters: int | str | bytes | None) -> list[Any]:
         with border(self._paths):
             return self._db.execute(query, parameters).fetchall()
 
@@ -322,7 +254,16 @@ class Store:
 def indexed_profiles(cache: Path) -> list[str]:
     """The names of the profiles that have a store below `cache`, in alphabetical order."""
     names = (database.parent.name for database in cache.glob("profiles/*/store.sqlite3"))
-    return sorted(name for name in names if PROFILE_NAME.fullmatch(name))
+    return sorted(name for name in names if is_profile_name(name))
+
+
+def summary_of(paths: ProfilePaths) -> Summary:
+    """A profile in numbers, or what is wrong with it. Raises NotIndexedError."""
+    try:
+        with Store.open(paths) as store:
+            return store.summary()
+    except StoreError as err:
+        return Summary(paths.root.name, problem=str(err))
 
 
 def _taken(since: datetime | None, until: datetime | None) -> tuple[str, list[str]]:

@@ -51,6 +51,35 @@ MIGRATIONS = (
     DROP TABLE descriptions;
     ALTER TABLE descriptions_of_version_2 RENAME TO descriptions;
     """,
+    # Which source the photos of an older store came from is not known, but for one case: nothing but a profile on Instagram was ever walked.
+    """
+    CREATE TABLE sources (
+        rowid INTEGER PRIMARY KEY, kind TEXT NOT NULL, root TEXT NOT NULL, name TEXT NOT NULL, is_complete INTEGER NOT NULL DEFAULT 0, walked_at TEXT,
+        UNIQUE (kind, root)
+    );
+    CREATE TABLE unread (
+        source INTEGER NOT NULL REFERENCES sources ON DELETE CASCADE, id TEXT NOT NULL, reason TEXT NOT NULL, permalink TEXT,
+        attempts INTEGER NOT NULL, failed_at TEXT NOT NULL, PRIMARY KEY (source, id)
+    ) WITHOUT ROWID;
+    ALTER TABLE photos ADD COLUMN source INTEGER REFERENCES sources;
+    ALTER TABLE photos ADD COLUMN local_id TEXT;
+    ALTER TABLE photos ADD COLUMN size INTEGER;
+    ALTER TABLE photos ADD COLUMN modified INTEGER;
+    ALTER TABLE photos ADD COLUMN digest BLOB;
+    ALTER TABLE photos ADD COLUMN seen_at TEXT;
+    ALTER TABLE photos ADD COLUMN gone_at TEXT;
+    UPDATE photos SET local_id = id;
+    CREATE UNIQUE INDEX photos_by_source ON photos (source, local_id);
+    CREATE INDEX photos_by_contents ON photos (size, digest);
+    CREATE INDEX photos_by_path ON photos (path);
+    INSERT INTO sources (kind, root, name, is_complete, walked_at)
+        SELECT 'instagram', profile.value, source.value, complete.value, (SELECT value FROM meta WHERE key = 'walked_at')
+        FROM meta AS profile, meta AS source, meta AS complete
+        WHERE profile.key = 'profile' AND source.key = 'source' AND source.value = 'Instagram profile' AND complete.key = 'walk_complete'
+        AND NOT EXISTS (SELECT 1 FROM photos WHERE path IS NOT NULL OR shortcode IS NULL);
+    UPDATE photos SET source = (SELECT rowid FROM sources);
+    DELETE FROM meta WHERE key IN ('walk_complete', 'walked_at', 'source');
+    """,
 )
 """Scripts that take the schema from one version to the next; `user_version` counts those applied. Append only."""
 
@@ -69,7 +98,7 @@ def photo_row(photo: Photo) -> tuple[str | bytes | int | None, ...]:
     url, member, shortcode, post_text, alt_text, location = (
         None if text is None else clean(text) for text in (photo.url, photo.member, photo.shortcode, photo.post_text, photo.alt_text, photo.location)
     )
-    path = None if photo.path is None else _path_value(photo.path)
+    path = None if photo.path is None else path_value(photo.path)
     taken_at = None if photo.taken_at is None else time_text(photo.taken_at)
     likes = None if photo.likes is None else max(-LARGEST_INTEGER, min(photo.likes, LARGEST_INTEGER))
     hashtags = json.dumps([clean(tag) for tag in photo.hashtags], ensure_ascii=False)
@@ -129,7 +158,7 @@ def time_of(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def _path_value(path: Path) -> str | bytes:
+def path_value(path: Path) -> str | bytes:
     """A path as text; as the system's own bytes if they are no UTF-8, since only those lead back to the file."""
     try:
         str(path).encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,14 +64,17 @@ class Api:
 
     def profiles(self) -> Response:
         """What is indexed."""
-        return json_answer(formats.profiles_json(self._library.summaries()))
+        found = self._library.summaries()
+        if not self._tells_paths:
+            found = [replace(one, problem=one.problem and f"the store of {one.profile!r} cannot be read") for one in found]
+        return json_answer(formats.profiles_json(found))
 
     def search(self) -> Response:
         """The photos that match."""
         given, wanted = search_of(request.args)
         answer = self._library.search(given, wanted)
         records = map(partial(photos.hit_record, tells_paths=self._tells_paths), answer.hits)
-        query, remarks = wanted.query or "", answer.remarks
+        query, remarks = wanted.text or "", answer.remarks
         return json_answer(formats.search_json(records, query=query, profiles=answer.profiles, total=answer.total, remarks=remarks, indent=None))
 
     def photo(self, profile: str, photo_id: str) -> Response:
@@ -78,7 +82,7 @@ class Api:
         paths, found = self._library.paths(profile), self._library.photo(profile, photo_id)
         if found is None:
             raise _no_photo(profile, photo_id)
-        return json_answer(formats.to_json(photos.photo_record(paths.root.name, *found, tells_paths=self._tells_paths)))
+        return json_answer(formats.to_json(photos.photo_resource(paths.root.name, *found, tells_paths=self._tells_paths)))
 
     def thumbnail(self, profile: str, photo_id: str) -> Response:
         """The thumbnail of a photo."""

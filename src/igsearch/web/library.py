@@ -9,13 +9,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from igsearch import searching
-from igsearch.errors import NotIndexedError
-from igsearch.paths import ProfilePaths, profile_name
+from igsearch import managing, searching
+from igsearch.paths import EVERY_PROFILE, ProfilePaths, profile_name
 from igsearch.ranking.words import Index, newest_folder
-from igsearch.searching import EVERY_PROFILE, Answer, Search
-from igsearch.store.reader import Store, StoredPhoto, Summary, indexed_profiles
+from igsearch.store.connection import nothing_indexed
+from igsearch.store.reader import Store, indexed_profiles
+
+if TYPE_CHECKING:
+    from igsearch.searching import Answer, Query
+    from igsearch.store.rows import StoredPhoto, Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +79,21 @@ class Library:
         return [name for name in indexed_profiles(self._cache) if not self._shown or name in self._shown]
 
     def summaries(self) -> list[Summary]:
-        """The profiles in numbers. Raises StoreError if one of them is damaged."""
-        found = []
-        for name in self.names():
-            with suppress(NotIndexedError), Store.open(ProfilePaths.of(self._cache, name)) as store:  # removed, or not begun yet
-                found.append(store.summary())
-        return found
+        """The profiles in numbers; of a damaged one, what is wrong with it."""
+        return [one for one in managing.summaries(self._cache) if not self._shown or one.profile in self._shown]
 
-    def search(self, given: str, wanted: Search) -> Answer:
+    def search(self, given: str, wanted: Query) -> Answer:
         """The photos of a profile, of several separated by commas, or of `@all` that match. Raises NotIndexedError, StoreError or UsageError."""
         every = given == EVERY_PROFILE
-        profiles = [self.paths(name) for name in (self.names() if every else dict.fromkeys(map(profile_name, given.split(","))))]
+        names = self.names() if every else given.split(",")
+        profiles = list(dict.fromkeys(map(self.paths, names)))
         return searching.search_in(profiles, wanted, skip_unready=every, load=self._indexes.load)
 
     def paths(self, profile: str) -> ProfilePaths:
-        """The files of a profile. Raises NotIndexedError for one that is not served, in the words for one that is not there."""
+        """The files of a profile. Raises UsageError, or NotIndexedError for one that is not served, in the words for one that is not there."""
         paths = ProfilePaths.of(self._cache, profile)
-        name = paths.root.name
-        if self._shown and name not in self._shown:
-            raise NotIndexedError(f"nothing is indexed under {name!r}: run igsearch index {name}")
+        if self._shown and paths.root.name not in self._shown:
+            raise nothing_indexed(paths)
         return paths
 
     def photo(self, profile: str, photo_id: str) -> tuple[StoredPhoto, str, datetime] | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, request, send_from_directory
 
 from igsearch.errors import IgsearchError, UsageError
-from igsearch.searching import EVERY_PROFILE
+from igsearch.paths import EVERY_PROFILE
 from igsearch.web import seed
 from igsearch.web.answers import ASK_AGAIN, error_answer, json_answer
 from igsearch.web.parameters import checked_query

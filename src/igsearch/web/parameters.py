@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from igsearch.dates import day
 from igsearch.errors import UsageError
-from igsearch.searching import EVERY_PROFILE, Search
+from igsearch.paths import EVERY_PROFILE
+from igsearch.searching import Query
 
 if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
@@ -22,7 +23,7 @@ SORTS = ("score", "date", "likes")
 DEFAULT_N, MAX_N, MAX_OFFSET = 20, 500, 10_000_000
 
 
-def search_of(given: MultiDict[str, str]) -> tuple[str, Search]:
+def search_of(given: MultiDict[str, str]) -> tuple[str, Query]:
     """The profiles and the question of `/api/v2/search`; a blank question asks for every photo. Raises UsageError."""
     single = _single(given, ("q", "profiles", "n", "offset", "min_score", "since", "until", "sort"))
     query, profiles = checked_query(single.get("q", "")), single.get("profiles", EVERY_PROFILE)
@@ -31,7 +32,7 @@ def search_of(given: MultiDict[str, str]) -> tuple[str, Search]:
     sort = single.get("sort", "score")
     if sort not in SORTS:
         raise UsageError(f"sort {sort[:40]!r} is not one of {', '.join(SORTS)}")
-    return profiles, Search(
+    return profiles, Query(
         query if query.strip() else None,
         _count(single, "n", 1, MAX_N, DEFAULT_N),
         _count(single, "offset", 0, MAX_OFFSET, 0),

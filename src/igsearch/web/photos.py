@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from igsearch.records import Photo
-    from igsearch.store.reader import StoredPhoto
+    from igsearch.store.rows import StoredPhoto
 
 API = "/api/v2"
 
@@ -59,9 +59,9 @@ def hit_record(hit: Hit, *, tells_paths: bool) -> dict[str, Any]:
     return record if tells_paths else record | {"path": None, "member": None}
 
 
-def photo_record(profile: str, stored: StoredPhoto, captioner: str, described_at: datetime, *, tells_paths: bool) -> dict[str, Any]:
+def photo_resource(profile: str, stored: StoredPhoto, captioner: str, described_at: datetime, *, tells_paths: bool) -> dict[str, Any]:
     """All that is known of a photo: a hit's record without what a query brings, and with what a hit leaves out."""
-    record = hit_record(Hit(0, 0.0, profile, stored.photo, stored.description, stored.thumbnail), tells_paths=tells_paths)
+    record = hit_record(Hit(0, 0.0, profile, stored.photo, stored.description, stored.thumbnail, is_gone=stored.is_gone), tells_paths=tells_paths)
     for name in ("rank", "score", "matched"):
         del record[name]
     description = stored.description

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from igsearch.output import formats
-from igsearch.searching import Search
+from igsearch.searching import Query
 from igsearch.web.photos import picture_address, thumbnail_address
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 N_ROWS = 100
 
 
-def question(text: str) -> Search:
+def question(text: str) -> Query:
     """What the prototype looked for: the best hundred."""
-    return Search(text, n=N_ROWS)
+    return Query(text, n=N_ROWS)
 
 
 def rows(hits: Sequence[Hit], base: str) -> str:

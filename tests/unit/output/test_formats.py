@@ -7,6 +7,7 @@ import io
 import json
 import os
 import unicodedata
+from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from hypothesis import strategies as st
 
 from igsearch.errors import ImageError
 from igsearch.output import formats
-from igsearch.records import Description, DetectedObject, FailedPhoto, Hit, Hypothesis, Label, Photo
-from igsearch.store.reader import Summary
+from igsearch.records import Description, DetectedObject, FailedPhoto, Hit, Hypothesis, Label, Photo, Unread
+from igsearch.store.rows import SourceState, Summary
 
 POST = Photo(
     "CxYz_2",
@@ -74,6 +75,7 @@ def test_the_search_document_is_the_documented_contract() -> None:
                 "alt_text": "Photo by somebody",
                 "labels": [{"name": "tabby", "probability": 0.75}, {"name": "Egyptian cat", "probability": 0.125}],
                 "objects": None,
+                "is_gone": False,
             }
         ],
     }
@@ -205,7 +207,7 @@ def test_csv_survives_any_text(text: str) -> None:
 )
 def test_urls_are_lasting_addresses_in_ascii(photo: Photo, address: str) -> None:
     """A post's permalink outlives the picture's own address; anything unusual is percent-encoded."""
-    assert list(formats.search_urls([hit(photo)])) == [address]
+    assert list(formats.search_urls([hit(photo), hit(Photo("nowhere"))])) == [address]
 
 
 def test_paths_are_local_files() -> None:
@@ -251,23 +253,44 @@ def test_the_caption_document_is_the_documented_contract() -> None:
 def test_the_report_of_a_run_is_the_documented_contract() -> None:
     """Counts, and for each photo that failed which and why."""
     from igsearch.indexing import IndexReport
+    from igsearch.planning import Action, Step
 
-    report = IndexReport("natgeo", "Instagram profile", n_described=9, n_known=1, n_failed=1, n_photos=10, seconds=2.0)
-    report.failed.append(FailedPhoto(POST, "HTTP 403"))
+    planned = Counter({Action.NEW: 7, Action.CHANGED: 2, Action.AGAIN: 1, Action.KNOWN: 1, Action.MOVED: 1})
+    report = IndexReport("natgeo", "Instagram profile", planned=planned, n_described=9, n_gone=1, n_photos=10, seconds=2.0, left_out={"videos": 3})
+    report.count([], [FailedPhoto(POST, "HTTP 403")])
+    report.plan(Step(Action.UNREAD, unread=Unread("entry 7", "no address", None)))
 
     assert json.loads(formats.report_json(report)) == {
         "schema_version": 1,
         "profile": "natgeo",
         "source": "Instagram profile",
+        "dry_run": False,
         "seconds": 2.0,
-        "photos": {"described": 9, "given": 0, "known": 1, "failed": 1, "searchable": 10},
-        "failures": [{"id": "CxYz_2", "permalink": "https://www.instagram.com/p/CxYz/", "url": "https://cdn.example/2.jpg?oe=66AA", "error": "HTTP 403"}],
+        "photos": {
+            "described": 9,
+            "given": 0,
+            "failed": 2,
+            "searchable": 10,
+            "new": 7,
+            "changed": 2,
+            "again": 1,
+            "known": 1,
+            "moved": 1,
+            "gone": 1,
+            "pruned": 0,
+        },
+        "left_out": {"videos": 3},
+        "failures": [
+            {"id": "CxYz_2", "permalink": "https://www.instagram.com/p/CxYz/", "url": "https://cdn.example/2.jpg?oe=66AA", "error": "HTTP 403"},
+            {"id": "entry 7", "permalink": None, "url": None, "error": "no address"},
+        ],
     }
 
 
 def test_the_list_of_profiles_is_the_documented_contract() -> None:
     """A record for each profile, null where nothing is known."""
-    summary = Summary("mine", 3, 1, ("lite2",), None, None, datetime(2024, 5, 1, tzinfo=UTC), False, None, "folder of pictures")
+    walked = (SourceState(1, "folder", "/photos", "folder of pictures", is_complete=False, walked_at=None),)
+    summary = Summary("mine", 3, 1, 2, ("lite2",), None, None, datetime(2024, 5, 1, tzinfo=UTC), walked)
 
     assert json.loads(formats.profiles_json([summary])) == {
         "schema_version": 1,
@@ -277,10 +300,12 @@ def test_the_list_of_profiles_is_the_documented_contract() -> None:
                 "source": "folder of pictures",
                 "photos": 3,
                 "failed": 1,
+                "gone": 2,
                 "captioners": ["lite2"],
                 "oldest": None,
                 "newest": None,
                 "last_indexed": "2024-05-01T00:00:00Z",
+                "problem": None,
             }
         ],
     }

@@ -21,7 +21,7 @@ from igsearch.paths import ProfilePaths
 from igsearch.ranking.words import fit
 from igsearch.records import DescribedPhoto, Description, DetectedObject, Hit, Hypothesis, Label, Photo
 from igsearch.searching import Answer
-from igsearch.store.reader import Store
+from igsearch.store.writer import StoreWriter
 
 if TYPE_CHECKING:
     from tests.conftest import Igsearch
@@ -135,7 +135,7 @@ def test_photos_without_a_picture_and_answers_without_a_photo(tmp_path: Path) ->
 def indexed(tmp_path: Path) -> Path:
     """A cache directory with one photo of a dog in it."""
     paths = ProfilePaths.of(tmp_path / "cache", "natgeo")
-    with Store.create(paths, "natgeo") as store:
+    with StoreWriter.create(paths, "natgeo") as store:
         store.commit([DescribedPhoto(Photo("C1", shortcode="C1"), Description("a dog runs", -1.0), None)], [], captioner="test")
         fit(store, paths)
     return tmp_path / "cache"

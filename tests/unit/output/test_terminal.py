@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +15,13 @@ from rich.console import Console
 
 from igsearch import images
 from igsearch.errors import ImageError
+from igsearch.indexing import IndexReport, Missed, Started, Stored, Waiting
 from igsearch.output import terminal as render
+from igsearch.planning import Action
 from igsearch.records import DescribedPhoto, Description, FailedPhoto, Hit, Label, Photo
-from igsearch.store.reader import Summary
+from igsearch.store.rows import SourceState, Summary
 
 if TYPE_CHECKING:
-    from igsearch.indexing import IndexReport
     from tests.conftest import Snapshot
 
 CAT = Photo("CxYz1234abC_2", shortcode="CxYz1234abC", slide=2, n_slides=5, taken_at=datetime(2024, 5, 1, tzinfo=UTC), likes=123_456)
@@ -247,12 +249,10 @@ def test_progress_shows_a_run_and_cleans_up() -> None:
 
 def test_progress_understands_what_a_run_reports() -> None:
     """A stored batch counts its photos, a pause starts the countdown, the opening says how many there are."""
-    from igsearch.indexing import Started, Stored, Waiting
-
     screen = Screen()
     with render.Progress(screen) as progress:
         progress.show(Started("natgeo", "Instagram profile", 8))
-        progress.show(Stored([DescribedPhoto(CAT, Description("a cat", -1.0), b"")] * 3, failures({"gone": 2})))
+        progress.show(Stored([DescribedPhoto(CAT, Description("a cat", -1.0), b"")] * 3, [FailedPhoto(MAN, "gone")] * 2))
         progress.show(Waiting(600.0))
         progress._bar.refresh()  # type: ignore[union-attr]  # noqa: SLF001
 
@@ -272,21 +272,35 @@ def test_progress_is_silent_where_nobody_watches() -> None:
 
 def report(**numbers: object) -> IndexReport:
     """What a run of 200 seconds did."""
-    from igsearch.indexing import IndexReport
-
     return IndexReport(**{"profile": "natgeo", "source": "Instagram profile", "seconds": 200.0} | numbers)  # type: ignore[arg-type]
 
 
-def failures(reasons: dict[str, int]) -> list[FailedPhoto]:
+def failures(reasons: dict[str, int]) -> list[Missed]:
     """So many photos for each reason."""
-    return [FailedPhoto(Photo(f"{reason[:4]}{turn}"), reason) for reason, count in reasons.items() for turn in range(count)]
+    return [Missed(f"{reason[:4]}{turn}", reason, None) for reason, count in reasons.items() for turn in range(count)]
 
 
 @pytest.mark.parametrize(
     ("name", "numbers"),
     [
         ("clean", {"n_described": 1234, "n_photos": 1234}),
-        ("one", {"n_described": 1, "n_known": 20, "n_photos": 21, "seconds": 0.4}),
+        ("one", {"n_described": 1, "planned": Counter({Action.NEW: 1, Action.KNOWN: 20}), "n_photos": 21, "seconds": 0.4}),
+        (
+            "everything",
+            {
+                "planned": Counter({Action.NEW: 6, Action.CHANGED: 2, Action.AGAIN: 1, Action.KNOWN: 1400, Action.MOVED: 3}),
+                "n_described": 9,
+                "n_given": 2,
+                "n_gone": 4,
+                "n_photos": 1416,
+                "left_out": {"videos without a cover": 2, "files that are no pictures": 1012},
+            },
+        ),
+        (
+            "dry",
+            {"is_dry": True, "planned": Counter({Action.NEW: 6, Action.CHANGED: 2, Action.KNOWN: 14}), "n_gone": 4, "n_photos": 20},
+        ),
+        ("pruned", {"planned": Counter({Action.KNOWN: 14}), "n_gone": 4, "n_pruned": 4, "n_photos": 14}),
         ("few-failed", {"n_described": 10, "n_photos": 10, "n_failed": 3, "failed": failures({"cut off\x1b[2J": 2, "empty: no bytes at all": 1})}),
         ("many-failed", {"n_photos": 0, "n_failed": 3000, "failed": failures({f"r{number:02} reason": 10 + number for number in range(20)})}),
     ],
@@ -304,10 +318,21 @@ def test_the_summary_says_what_was_done_and_why_photos_failed(name: str, numbers
 def test_what_is_indexed(terminal: bool, snapshot: Snapshot) -> None:
     """As recorded: a line a profile, columns on a terminal, tabs in a pipe; a profile without dates leaves them empty."""
     day = datetime(2024, 5, 1, tzinfo=UTC)
-    full = Summary("natgeotravel", 12_345, 2, ("lite2",), datetime(2012, 1, 31, tzinfo=UTC), day, day, True, day, "Instagram profile")
-    bare = Summary("mine", 3, 0, ("lite2",), None, None, day, False, None, None)
+    full = Summary(
+        "natgeotravel",
+        12_345,
+        2,
+        0,
+        ("lite2",),
+        datetime(2012, 1, 31, tzinfo=UTC),
+        day,
+        day,
+        (SourceState(1, "instagram", "natgeotravel", "Instagram profile", True, day),),
+    )
+    bare = Summary("mine", 3, 0, 0, ("lite2",), None, None, day)
     screen = Screen(terminal=terminal)
-    render.profiles_table(screen, [full, bare])
+    damaged = Summary("old", problem="the store of 'old' is damaged (file is not a database): run igsearch remove old, then igsearch index old")
+    render.profiles_table(screen, [full, bare, damaged])
 
     snapshot.check(f"profiles-{'terminal.ansi' if terminal else 'pipe.txt'}", screen.shown)
 
@@ -316,7 +341,9 @@ def test_a_narrow_terminal_shows_what_is_indexed_on_a_line_each() -> None:
     """The days of the photos give way, so that where they come from need not be folded letter by letter."""
     day = datetime(2024, 5, 1, tzinfo=UTC)
     screen = Screen(60, colours=None)
-    render.profiles_table(screen, [Summary("natgeotravel", 12_345, 2, ("lite2",), day, day, day, True, day, "Instagram's export")])
+    render.profiles_table(
+        screen, [Summary("natgeotravel", 12_345, 2, 0, ("lite2",), day, day, day, (SourceState(1, "export", "/x", "Instagram's export", True, day),))]
+    )
 
     assert re.sub(r"\x1b\[[0-9;]*m", "", screen.shown).splitlines()[1].split() == ["natgeotravel", "12,345", "2024-05-01", "Instagram's", "export"]
 

@@ -9,12 +9,14 @@ import math
 import os
 import pickle
 import re
+import shutil
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import joblib
 import numpy as np
@@ -28,8 +30,11 @@ from igsearch.paths import ProfilePaths
 from igsearch.ranking import words
 from igsearch.ranking.words import Index, fit, fit_texts, is_current
 from igsearch.records import DescribedPhoto, Description, Photo
-from igsearch.store.reader import Store
-from igsearch.text import ANALYSERS
+from igsearch.store.writer import StoreWriter
+from igsearch.text import ANALYSERS, query_terms, stemmed_terms
+
+if TYPE_CHECKING:
+    from igsearch.store.reader import Store
 
 NAME = "natgeo"
 CAPTIONS = [
@@ -50,14 +55,14 @@ def paths(tmp_path: Path) -> ProfilePaths:
 
 
 @pytest.fixture
-def store(paths: ProfilePaths) -> Iterator[Store]:
+def store(paths: ProfilePaths) -> Iterator[StoreWriter]:
     """A store with a few captions."""
-    with Store.create(paths, NAME) as store:
+    with StoreWriter.create(paths, NAME) as store:
         add(store, *CAPTIONS)
         yield store
 
 
-def add(store: Store, *captions: str) -> None:
+def add(store: StoreWriter, *captions: str) -> None:
     """Commit photos whose ids are their captions."""
     described = [DescribedPhoto(Photo(caption, url="u"), Description(caption, 0.0), b"") for caption in captions]
     store.commit(described, [], captioner="lite2")
@@ -107,7 +112,8 @@ def test_the_seed_ranker_repeats_the_blog() -> None:
 def test_the_arrays_answer_as_scikit_learn_does(analyser: str, captions: list[str], query: str) -> None:
     """The cosine of scikit-learn's own transform, in single precision."""
     vectorizer = TfidfVectorizer(analyzer=ANALYSERS[analyser])
-    cosines = (vectorizer.fit_transform(captions) @ vectorizer.transform([query]).T).toarray().ravel()
+    matrix = vectorizer.fit_transform(captions)
+    cosines = (matrix @ vectorizer.set_params(analyzer=lambda text: query_terms(text, analyser)).transform([query]).T).toarray().ravel()
     ranking = fit_texts(enumerate(captions), analyser=analyser).query(query)
     scores = np.zeros(len(captions))
     scores[ranking.rowids] = ranking.scores
@@ -134,6 +140,46 @@ def test_stems_meet() -> None:
     assert found(fit_texts(enumerate(CAPTIONS), analyser="seed"), "walks with dog") == [2]
 
 
+def test_a_longer_word_is_found_whole() -> None:
+    """Of a script without blanks a query's single characters find nothing, unless it has one alone."""
+    index = fit_texts(enumerate(["東京都", "京都", "東の山"]))
+
+    assert (found(index, "東京"), set(found(index, "東"))) == ([0], {0, 2})
+
+
+def test_each_index_keeps_its_own_stems(store: StoreWriter, paths: ProfilePaths, tmp_path: Path) -> None:
+    """What another one says of a word, loaded before or after, changes no answer."""
+    fit(store, paths)
+    others = ProfilePaths.of(tmp_path / "others", NAME)
+    shutil.copytree(paths.root, others.root)
+    rewritten(stems=lambda stems: stems | {"dogs": "beach", "zeppelins": "beach"})(others.indexes / "stemmed" / "g00000001")
+    theirs, ours = Index.load(others), Index.load(paths)
+
+    assert (set(found(ours, "dogs")), set(found(theirs, "dogs"))) == ({3, 4}, {3, 4})
+    assert (ours.query("dogs").terms, theirs.query("dogs").terms) == (("dog",), ("beach",))
+    assert (ours.matched_words("dogs on the beach", "dog"), theirs.matched_words("dogs on the beach", "beach")) == (("dogs",), ("dogs", "beach"))
+    assert (found(ours, "zeppelins"), stemmed_terms("zeppelins")) == ([], ["zeppelin"])
+    assert found(fit_texts(enumerate(CAPTIONS)), "dogs") == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("bech", "beach"),
+        ("two dgos running", "two dogs running"),
+        ("Walkng down the steret!", "walking down the street!"),
+        ("dogs on a beach", None),
+        ("runs", None),
+        ("zeppelin", None),
+        ("xq 7 犬", None),
+        ("", None),
+    ],
+)
+def test_a_slip_of_the_pen_is_seen(asked: str, meant: str | None) -> None:
+    """A word that no caption has becomes the one most like it, if one is like it at all."""
+    assert fit_texts(enumerate(CAPTIONS)).did_you_mean(asked) == meant
+
+
 def test_a_ranking_names_the_known_terms_of_the_query() -> None:
     """A caller can tell a query of unknown words from one that merely finds nothing more."""
     index = fit_texts(enumerate(CAPTIONS))
@@ -154,7 +200,7 @@ def test_rowids_need_not_be_consecutive() -> None:
     assert found(fit_texts([(10**12, "dog"), (7, "cat")]), "dog") == [10**12]
 
 
-def test_what_is_loaded_is_what_was_fitted(store: Store, paths: ProfilePaths) -> None:
+def test_what_is_loaded_is_what_was_fitted(store: StoreWriter, paths: ProfilePaths) -> None:
     """Every array, every term."""
     fitted, loaded = fit(store, paths), Index.load(paths)
 
@@ -164,7 +210,7 @@ def test_what_is_loaded_is_what_was_fitted(store: Store, paths: ProfilePaths) ->
         np.testing.assert_array_equal(getattr(loaded, name), getattr(fitted, name))
 
 
-def test_the_pickled_vectorizer_answers_as_the_arrays_do(store: Store, paths: ProfilePaths) -> None:
+def test_the_pickled_vectorizer_answers_as_the_arrays_do(store: StoreWriter, paths: ProfilePaths) -> None:
     """The two forms of one fit agree."""
     index = fit(store, paths)
     vectorizer = joblib.load(paths.indexes / "stemmed" / "g00000001" / "vectorizer.joblib")
@@ -176,14 +222,14 @@ def test_the_pickled_vectorizer_answers_as_the_arrays_do(store: Store, paths: Pr
     }
 
 
-def test_another_text_can_be_indexed(store: Store, paths: ProfilePaths) -> None:
+def test_another_text_can_be_indexed(store: StoreWriter, paths: ProfilePaths) -> None:
     """What of a photo is searched is the caller's choice."""
     fit(store, paths, text_of=lambda description, photo: f"{description.caption} zebra" if photo.id == CAPTIONS[2] else "")
 
     assert found(Index.load(paths), "zebras") == [3]
 
 
-def test_rankers_lie_side_by_side(store: Store, paths: ProfilePaths) -> None:
+def test_rankers_lie_side_by_side(store: StoreWriter, paths: ProfilePaths) -> None:
     """Fitting one leaves the other."""
     for analyser in ANALYSERS:
         fit(store, paths, analyser=analyser)
@@ -191,7 +237,7 @@ def test_rankers_lie_side_by_side(store: Store, paths: ProfilePaths) -> None:
     assert {analyser: found(Index.load(paths, analyser=analyser), "dog") for analyser in ANALYSERS} == {"seed": [3], "stemmed": [3, 4]}
 
 
-def test_an_index_is_current_until_something_new_is_described(store: Store, paths: ProfilePaths) -> None:
+def test_an_index_is_current_until_something_new_is_described(store: StoreWriter, paths: ProfilePaths) -> None:
     """It knows the generation that it was fitted on."""
     assert not is_current(store, paths)
     fit(store, paths)
@@ -201,6 +247,19 @@ def test_an_index_is_current_until_something_new_is_described(store: Store, path
     assert not Index.load(paths).is_current(store)
 
 
+def test_an_index_of_an_older_igsearch_is_fitted_again(store: StoreWriter, paths: ProfilePaths) -> None:
+    """Its terms are others. A search says what to do in one line; a run fits it from the captions that are there."""
+    fit(store, paths)
+    rewritten(format_version=1)(paths.indexes / "stemmed" / "g00000001")
+
+    with pytest.raises(NotIndexedError, match=r"^the index of 'natgeo' was made by an older igsearch: run igsearch index natgeo, which keeps its captions$"):
+        Index.load(paths)
+    assert not is_current(store, paths)
+    fit(store, paths)
+    assert is_current(store, paths)
+    assert found(Index.load(paths), "dog") == [3, 4]
+
+
 @pytest.mark.usefixtures("store")
 def test_a_profile_without_index_says_what_to_do(paths: ProfilePaths) -> None:
     """A run that was killed before its first fit."""
@@ -208,7 +267,7 @@ def test_a_profile_without_index_says_what_to_do(paths: ProfilePaths) -> None:
         Index.load(paths)
 
 
-def test_the_index_before_stays_for_readers(store: Store, paths: ProfilePaths) -> None:
+def test_the_index_before_stays_for_readers(store: StoreWriter, paths: ProfilePaths) -> None:
     """One generation back is kept, older ones go; a refit of the same generation takes its place."""
     folder = paths.indexes / "stemmed"
     for _ in range(3):
@@ -222,7 +281,7 @@ def test_the_index_before_stays_for_readers(store: Store, paths: ProfilePaths) -
     assert Index.load(paths).generation == 4
 
 
-def test_an_index_of_a_store_that_is_gone_is_replaced(store: Store, paths: ProfilePaths) -> None:
+def test_an_index_of_a_store_that_is_gone_is_replaced(store: StoreWriter, paths: ProfilePaths) -> None:
     """A store restored from a backup counts lower than the index that was left."""
     fit(store, paths)
     (paths.indexes / "stemmed" / "g00000001").rename(paths.indexes / "stemmed" / "g00000042")
@@ -231,7 +290,7 @@ def test_an_index_of_a_store_that_is_gone_is_replaced(store: Store, paths: Profi
     assert [path.name for path in (paths.indexes / "stemmed").iterdir()] == ["g00000001"]
 
 
-def test_what_killed_fits_left_is_removed(store: Store, paths: ProfilePaths) -> None:
+def test_what_killed_fits_left_is_removed(store: StoreWriter, paths: ProfilePaths) -> None:
     """An hour later; a fit under way in another process is left alone."""
     folder = paths.indexes / "stemmed"
     for name, age in (("old", 2 * words.ABANDONED_SECONDS), ("young", 0)):
@@ -265,7 +324,7 @@ def killed(*_: object, **__: object) -> None:
     ids=str,
 )
 def test_a_kill_between_any_two_steps_leaves_a_whole_index(
-    store: Store, paths: ProfilePaths, monkeypatch: pytest.MonkeyPatch, step: str, is_published: bool
+    store: StoreWriter, paths: ProfilePaths, monkeypatch: pytest.MonkeyPatch, step: str, is_published: bool
 ) -> None:
     """The one before, until the new one is published."""
     for caption in ("a cat", "an owl"):
@@ -281,7 +340,7 @@ def test_a_kill_between_any_two_steps_leaves_a_whole_index(
     assert found(Index.load(paths), "owl") == [7]
 
 
-def test_a_full_disk_is_told(store: Store, paths: ProfilePaths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_told(store: StoreWriter, paths: ProfilePaths, monkeypatch: pytest.MonkeyPatch) -> None:
     """The old index stays in use."""
     fit(store, paths)
 
@@ -294,7 +353,7 @@ def test_a_full_disk_is_told(store: Store, paths: ProfilePaths, monkeypatch: pyt
     assert found(Index.load(paths), "dog") == [3, 4]
 
 
-def test_a_reader_survives_the_removal_of_what_it_found(store: Store, paths: ProfilePaths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_survives_the_removal_of_what_it_found(store: StoreWriter, paths: ProfilePaths, monkeypatch: pytest.MonkeyPatch) -> None:
     """It looks again and reads the newer one."""
     fit(store, paths)
     read = Path.read_bytes
@@ -417,18 +476,20 @@ from igsearch.store.reader import Store
 from igsearch.ranking.words import Index
 paths = ProfilePaths.of(Path(sys.argv[1]), "natgeo")
 with Store.open(paths) as store:
-    ranking = Index.load(paths).query("dogs")
+    index = Index.load(paths)
+    ranking = index.query("dogs")
     print([one.photo.id for one in store.photos_by_rowid(ranking.rowids).values()])
-print({"sklearn", "scipy", "joblib", "torch", "pandas", "PIL"} & {name.partition(".")[0] for name in sys.modules})
+    print(index.matched_words("two dogs run", "dogs"))
+print({"sklearn", "scipy", "joblib", "torch", "pandas", "PIL", "snowballstemmer", "regex"} & {name.partition(".")[0] for name in sys.modules})
 """
 
 
-def test_a_search_imports_numpy_alone(store: Store, paths: ProfilePaths) -> None:
-    """Neither scikit-learn nor what it brings; and it needs no right to write."""
+def test_a_search_imports_numpy_alone(store: StoreWriter, paths: ProfilePaths) -> None:
+    """Neither scikit-learn nor what it brings, nor the stemmer for words that captions use; and it needs no right to write."""
     fit(store, paths)
     done = subprocess.run([sys.executable, "-c", SEARCH, str(paths.root.parent.parent)], capture_output=True, text=True, check=True)
 
-    assert done.stdout.splitlines() == [str([CAPTIONS[2], CAPTIONS[3]]), "set()"]
+    assert done.stdout.splitlines() == [str([CAPTIONS[2], CAPTIONS[3]]), "('dogs',)", "set()"]
 
 
 def test_many_documents_are_answered() -> None:

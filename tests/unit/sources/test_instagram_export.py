@@ -7,6 +7,7 @@ import json
 import os
 import stat
 import struct
+import time
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Mapping
@@ -19,10 +20,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from igsearch.errors import SourceError, UsageError
-from igsearch.records import Photo
+from igsearch.records import Photo, Source, Unread
 from igsearch.sources import export_files
 from igsearch.sources.detect import detect
-from igsearch.sources.export_post import photos_of, repaired
+from igsearch.sources.export_post import found_in, repaired
 from igsearch.sources.instagram_export import InstagramExport, included, open_export
 from tests.instagram_export import ERAS, LISTS, NOON, export, mangled, media_folder, medium, parts, post, unpacked, written, zipped
 
@@ -31,9 +32,26 @@ A, B, C = (f"media/posts/202405/{name}.jpg" for name in "abc")
 PICTURES = {"a.jpg": b"A", "b.webp": b"B", "c.heic": b"C"}
 
 
+def exported(given: Path, kinds: str = "") -> InstagramExport:
+    """What is recognised as an export."""
+    source = open_export(given, included(kinds))
+    assert source is not None
+    return source
+
+
+def photos_in(source: Source) -> list[Photo]:
+    """The photos that a source finds."""
+    return [found for found in source.photos() if isinstance(found, Photo)]
+
+
 def photos(given: Path, include: str = "") -> list[Photo]:
     """All photos of an export."""
-    return list(detect(str(given), "me", include=include).photos())
+    return photos_in(detect(str(given), "me", include=include))
+
+
+def unread(given: Path, include: str = "") -> list[Unread]:
+    """What cannot be read of an export."""
+    return [found for found in detect(str(given), "me", include=include).photos() if isinstance(found, Unread)]
 
 
 def ids(given: Path, include: str = "") -> list[str]:
@@ -62,8 +80,10 @@ def test_every_layout_is_read_packed_and_unpacked(tmp_path: Path, era: str, pack
     """The pictures of posts alone, newest first, with the time and the text as it was meant; ids do not tell how the export is stored."""
     files = {inside + name: data for name, data in export(era, PICTURES, title="Gr\xfc\xdfe aus K\xf6ln \N{ROCKET} #Dom").items()}
     source = detect(str(zipped(tmp_path / "export.zip", files) if packed else unpacked(tmp_path / "export", files)), "me")
-    found = list(source.photos())
-    assert (source.name, source.newest_first, source.n_expected, source.n_failed_posts) == ("Instagram's export", False, 3, 0)
+    found = photos_in(source)
+    assert (source.kind, source.name, source.newest_first, source.n_expected) == ("export", "Instagram's export", False, 3)
+    of_messages = {"pictures in an export that are none of its posts": 1} if era == "2018" else {}
+    assert (source.root, source.left_out, unread(Path(source.root))) == (str(tmp_path / ("export.zip" if packed else "export")), of_messages, [])
     assert [photo.id for photo in found] == [f"{media_folder(era)}/{name}" for name in PICTURES]
     assert [photo.taken_at for photo in found] == [datetime(2024, 5, 1, hour, tzinfo=UTC) for hour in (12, 11, 10)]
     assert {(photo.post_text, photo.hashtags) for photo in found} == {("Gr\xfc\xdfe aus K\xf6ln \N{ROCKET} #Dom", ("dom",))}
@@ -113,15 +133,62 @@ def test_text_and_time_are_taken_from_where_they_stand(tmp_path: Path) -> None:
     ]
 
 
-def test_a_video_counts_with_a_cover_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The export has no covers; one of the video's name beside it is used, the others are summed up and are no failure."""
+@pytest.mark.parametrize("packed", [True, False], ids=["zip", "folder"])
+def test_pictures_that_are_not_asked_for_are_counted(tmp_path: Path, packed: bool) -> None:
+    """Stories without --include, pictures of messages, and what no list names; of what is listed a copy elsewhere is none."""
+    stories = written({"ig_stories": [medium("media/stories/202405/s.jpg")]})
+    messages = dict.fromkeys([f"your_instagram_activity/messages/inbox/x/photos/{n}.JPG" for n in range(3)], b"M")
+    more = {"media/stories/202405/s.jpg": b"S", "your_instagram_activity/media/stories.json": stories, "your_instagram_activity/a.html": b"", **messages}
+    of_posts(tmp_path / "folder", post(A), post(B), post(C), more={**more, f"copy/{A}": b"A"})
+    given = tmp_path / "folder"
+    if packed:
+        given = zipped(tmp_path / "x.zip", {path.relative_to(given).as_posix(): path.read_bytes() for path in given.rglob("*") if path.is_file()})
+    for include, n_left_out in ((None, 4), ("stories", 3)):
+        source = detect(str(given), "me", include=include)
+        assert len(photos_in(source)) == 7 - n_left_out
+        assert source.left_out == {"pictures in an export that are none of its posts": n_left_out}
+
+
+def test_a_zip_may_lie_deep_in_a_folder(tmp_path: Path) -> None:
+    """However deep, with pictures of one's own beside it or not."""
+    (tmp_path / "2024" / "backup" / "instagram").mkdir(parents=True)
+    zipped(tmp_path / "2024" / "backup" / "instagram" / "x.zip", {A: b"A", POSTS: written([post(A)])})
+    assert [photo.id for photo in photos(tmp_path)] == [A]
+    (tmp_path / "own.jpg").write_bytes(b"x")
+    assert [photo.id for photo in photos_in(detect(str(tmp_path), "me"))] == [A, "own.jpg"]
+
+
+def test_time_is_linear_also_where_all_files_have_one_name(tmp_path: Path) -> None:
+    """Each is told from the others by the folders above."""
+    n = 4_000
+    places = [f"media/posts/202405/{i}/a.jpg" for i in range(n)]
+    files = dict.fromkeys([*places, *(f"media/stories/202405/{i}/a.jpg" for i in range(n))], b"x")
+    source = detect(str(zipped(tmp_path / "x.zip", {POSTS: written([post(place) for place in places]), **files})), "me")
+    started = time.process_time()
+    assert [(photo.id, photo.member) for photo in photos_in(source)] == list(zip(places, places, strict=True))
+    assert source.left_out == {"pictures in an export that are none of its posts": n}
+    assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize("name", ["media.json", "posts_1.json", "stories.json", "content/posts_1.json"])
+def test_a_list_without_its_export_is_told(tmp_path: Path, name: str) -> None:
+    """It is known by its name and by what it holds, wherever it was copied to; another list of that name is read."""
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(written({"photos": [{"path": "photos/202405/a.jpg"}]} if name == "media.json" else [post(A)]))
+    with pytest.raises(SourceError, match="is one list of Instagram's export"):
+        detect(str(path), "me")
+    path.write_bytes(b'[{"url": "https://example.org/a.jpg"}]')
+    assert [photo.id for photo in photos_in(detect(str(path), "me"))] == ["example.org/a.jpg"]
+
+
+def test_a_video_counts_with_a_cover_only(tmp_path: Path) -> None:
+    """The export has no covers; one of the video's name beside it is used, the others are left out, counted, and are no failure."""
     of_posts(tmp_path, post("media/posts/202405/v.mp4"), post("media/posts/202405/w.mp4"), post(A), more={"media/posts/202405/v.jpg": b"V"})
-    source = open_export(tmp_path)
-    assert source is not None
-    covered, picture = source.photos()
+    source = exported(tmp_path)
+    covered, picture = photos_in(source)
     assert (covered.id, covered.is_video, bytes_of(covered)) == ("media/posts/202405/v.mp4", True, b"V")
-    assert (picture.is_video, source.n_failed_posts) == (False, 0)
-    assert caplog.messages == ["videos left out, since the export has no covers for them: 1"]
+    assert (picture.is_video, source.left_out["videos without a cover"], unread(tmp_path)) == (False, 1, [])
 
 
 @pytest.mark.parametrize(
@@ -138,13 +205,15 @@ def test_a_video_counts_with_a_cover_only(tmp_path: Path, caplog: pytest.LogCapt
 )
 def test_where_a_photo_was_taken(exif: dict[str, object], location: str | None) -> None:
     """The camera's coordinates, if they are some."""
-    (photo,) = photos_of({"media": [medium(A, media_metadata={"photo_metadata": {"exif_data": [{"device_id": "x"}, exif]}})]})
+    (photo,) = found_in({"media": [medium(A, media_metadata={"photo_metadata": {"exif_data": [{"device_id": "x"}, exif]}})]}, "it")
+    assert isinstance(photo, Photo)
     assert photo.location == location
 
 
 def test_the_old_list_knows_places_by_name() -> None:
     """And times with or without a zone."""
-    (photo,) = photos_of({"caption": "", "location": mangled("Z\xfcrich"), "path": "photos/201805/x.jpg", "taken_at": "2018-05-01T12:00:00+02:00"})
+    (photo,) = found_in({"caption": "", "location": mangled("Z\xfcrich"), "path": "photos/201805/x.jpg", "taken_at": "2018-05-01T12:00:00+02:00"}, "it")
+    assert isinstance(photo, Photo)
     assert (photo.location, photo.taken_at) == ("Z\xfcrich", datetime(2018, 5, 1, 10, tzinfo=UTC))
 
 
@@ -194,9 +263,7 @@ def test_posts_are_read_and_what_else_is_asked_for(everything: Path, include: st
     """Stories, archived and deleted posts were meant for few eyes, or none any more: they come in only by name."""
     names = [Path(identity).stem for identity in ids(everything, include)]
     assert names == ["posts1", "posts2", "posts10", *more]
-    source = open_export(everything, included(include))
-    assert source is not None
-    assert all(kind in source.name for kind in more)
+    assert all(kind in exported(everything, include).name for kind in more)
 
 
 def test_the_old_list_has_kinds_too(tmp_path: Path) -> None:
@@ -247,20 +314,17 @@ def test_exports_of_two_accounts_are_not_mixed(tmp_path: Path) -> None:
         photos(tmp_path)
 
 
-def test_missing_pictures_are_summed_up_and_the_others_indexed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Which ones, and where they probably are; a part that is given later adds them."""
-    listed = [post(f"media/posts/202405/{name}.jpg") for name in "abcdef"]
-    zipped(tmp_path / "part1.zip", {A: b"A", B: b"B", POSTS: written(listed)})
-    source = open_export(tmp_path)
-    assert source is not None
-    assert [photo.id for photo in source.photos()] == [A, B]
-    assert source.n_failed_posts == 4
-    (said,) = caplog.messages
-    assert said.startswith(f"4 of the 6 pictures that the export lists are not in it ({C!r}, ")
-    assert "…)" in said
-    assert "put all the parts" in said
-    zipped(tmp_path / "part2.zip", {f"media/posts/202405/{name}.jpg": b"x" for name in "cdef"})
-    assert len(ids(tmp_path)) == 6
+@pytest.mark.parametrize("n_there", [1, 2, 5])
+def test_every_missing_picture_is_unread_and_the_others_are_indexed(tmp_path: Path, n_there: int) -> None:
+    """By the id that it will have when a part that is given later adds it."""
+    names = [f"media/posts/202405/{name}.jpg" for name in "abcdef"]
+    there = dict.fromkeys(names[:n_there], b"x")
+    zipped(tmp_path / "part1.zip", there | {POSTS: written([post(name) for name in names])})
+    assert ids(tmp_path) == names[:n_there]
+    assert [(one.id, one.hides) for one in unread(tmp_path)] == [(name, False) for name in names[n_there:]]
+    assert all(repr(one.id) in one.reason and "put all the parts" in one.reason for one in unread(tmp_path))
+    zipped(tmp_path / "part2.zip", dict.fromkeys(names[n_there:], b"x"))
+    assert (ids(tmp_path), unread(tmp_path)) == (names, [])
 
 
 def test_an_address_is_taken_on_instagrams_servers_only(tmp_path: Path) -> None:
@@ -276,6 +340,7 @@ def test_an_address_is_taken_on_instagrams_servers_only(tmp_path: Path) -> None:
     of_posts(tmp_path, *(post(uri) for uri in (ours, *others)))
     (photo,) = photos(tmp_path)
     assert photo == Photo(id="123_456_n.jpg", url=ours, taken_at=datetime.fromtimestamp(NOON, UTC))
+    assert [one.id for one in unread(tmp_path)] == [f"entry {number} of {POSTS}" for number in range(2, 7)]
 
 
 OUTSIDE = [
@@ -297,9 +362,15 @@ def test_a_path_that_climbs_out_is_not_followed(tmp_path: Path, uri: str) -> Non
     """The other posts are read."""
     (tmp_path / "secret.jpg").write_bytes(b"secret")
     export_folder = of_posts(tmp_path / "x" / "export", post(uri), post(A))
-    source = InstagramExport(export_folder)
-    assert [photo.id for photo in source.photos()] == [A]
-    assert source.n_failed_posts == 1
+    assert ids(export_folder) == [A]
+    assert [one.id for one in unread(export_folder)] == [f"entry 1 of {POSTS}"]
+
+
+def test_a_slide_that_leads_nowhere_is_told_and_the_others_are_read(tmp_path: Path) -> None:
+    """A post of three pictures of which two are there must not look whole."""
+    of_posts(tmp_path, {"media": [medium(A), {"title": "no uri"}, medium("../b.jpg"), medium(C)]})
+    assert [(photo.id, photo.slide, photo.n_slides) for photo in photos(tmp_path)] == [(A, 1, 4), (C, 4, 4)]
+    assert [one.id for one in unread(tmp_path)] == [f"entry 1 of {POSTS}, picture 2", f"entry 1 of {POSTS}, picture 3"]
 
 
 @pytest.mark.parametrize("name", ["../media/posts/202405/b.jpg", "/media/posts/202405/b.jpg", "C:/media/posts/202405/b.jpg", "x/../media/posts/202405/b.jpg"])
@@ -390,15 +461,37 @@ def test_a_broken_zip_is_one_line(tmp_path: Path, data: bytes | None, says: str)
     assert peak < 10_000_000
 
 
-def test_a_broken_part_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The others are read, and the log names it once; a folder of pictures is not concerned."""
+def test_a_broken_part_may_hide_photos(tmp_path: Path) -> None:
+    """The others are read, and it is named once; a picture beside them is indexed all the same."""
     (tmp_path / "part2.zip").write_bytes(b"PK\3\4 and no more")
     (tmp_path / "x.jpg").write_bytes(b"x")
     assert open_export(tmp_path) is None
-    assert not caplog.messages
     zipped(tmp_path / "part1.zip", SOUND)
-    assert ids(tmp_path) == [A]
-    assert ["part2.zip" in message for message in caplog.messages] == [True]
+    assert ids(tmp_path) == [A, "x.jpg"]
+    [damaged] = unread(tmp_path)
+    assert (damaged.id, damaged.hides, "damaged ZIP file" in damaged.reason) == ("part2.zip", True, True)
+
+
+@pytest.mark.parametrize("folder", ["", "Downloads/"])
+def test_parts_lie_in_the_folder_or_one_folder_down(tmp_path: Path, folder: str) -> None:
+    """As a browser, or whoever sorted the downloads, put them."""
+    (tmp_path / folder).mkdir(exist_ok=True)
+    for number, part in enumerate(parts(export("2025", PICTURES), 2), start=1):
+        zipped(tmp_path / folder / f"instagram-me-2026-01-02-part{number}.zip", part)
+    assert [Path(identity).name for identity in ids(tmp_path)] == list(PICTURES)
+
+
+@pytest.mark.parametrize("name", [r"media\posts\202405\a.jpg", r"instagram-me-2026-01-02-x\media\posts/202405\a.jpg"])
+def test_backslashes_in_a_zip_stand_for_slashes(tmp_path: Path, name: str) -> None:
+    """As some Windows tools pack; the member keeps the name that the ZIP gives it."""
+    [photo] = photos(zipped(tmp_path / "x.zip", {name: b"A", POSTS.replace("/", "\\"): written([post(A)])}))
+    assert (photo.id, photo.member, bytes_of(photo)) == (A, name, b"A")
+
+
+@pytest.mark.parametrize("name", ["..\\media\\posts\\202405\\b.jpg", "\\media\\posts\\202405\\b.jpg", "C:\\media\\posts\\202405\\b.jpg"])
+def test_backslashes_lead_out_of_no_zip(tmp_path: Path, name: str) -> None:
+    """Whichever way they lean."""
+    assert ids(zipped(tmp_path / "x.zip", {A: b"A", name: b"evil", POSTS: written([post(A), post(B)])})) == [A]
 
 
 BROKEN_LISTS = {
@@ -407,19 +500,60 @@ BROKEN_LISTS = {
     "deep": b"[" * 100_000,
     "deep-objects": b'{"a":' * 100_000,
     "no-text": b"\xff\xfe\xff[",
-    "huge-number": b'[{"media": [{"uri": "x.jpg", "creation_timestamp": ' + b"9" * 5000 + b"}]}]",
+    "no-list": b'"posts"',
+    "no-list-in-it": b'{"posts": {"media": 1}}',
 }
 
 
 @pytest.mark.parametrize("data", BROKEN_LISTS.values(), ids=BROKEN_LISTS)
-def test_a_broken_list_costs_its_own_posts_only(tmp_path: Path, data: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """It is named in one line; alone it is an error."""
-    of_posts(tmp_path, post(A), more={"your_instagram_activity/media/posts_2.json": data})
+def test_a_broken_list_costs_its_own_posts_only(tmp_path: Path, data: bytes) -> None:
+    """It is named in one line, and may hide photos; alone it is an error."""
+    name = "your_instagram_activity/media/posts_2.json"
+    of_posts(tmp_path, post(A), more={name: data})
     assert ids(tmp_path) == [A]
-    assert "posts_2.json' is no JSON that can be read" in caplog.text
+    [damaged] = unread(tmp_path)
+    assert (damaged.id, damaged.hides, "\n" in damaged.reason) == (name, True, False)
     (tmp_path / POSTS).unlink()
-    with pytest.raises(SourceError, match=r"posts_2.json' is no JSON that can be read"):
+    with pytest.raises(SourceError, match=r"posts_2.json' is not a list that can be read"):
         photos(tmp_path)
+
+
+ODD_VALUES = {
+    "huge number": b"9" * 5000,
+    "huge real": b"1e999",
+    "nan": b"NaN",
+    "infinity": b"-Infinity",
+    "deep": b"[" * 100_000 + b"]" * 100_000,
+    "deep objects": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    "half a character": rb'"\ud800"',
+    "no UTF-8": b'"\xff\xfe"',
+    "line separators": '"\u2028\x85"'.encode(),
+    "control characters": b'"\x01\t"',
+    "wrong type": b"[{}]",
+    "twice": b'1, "creation_timestamp": 2',
+}
+
+
+@pytest.mark.parametrize("key", ["title", "creation_timestamp", "media_metadata", "unknown"])
+@pytest.mark.parametrize("value", ODD_VALUES.values(), ids=ODD_VALUES)
+def test_an_odd_value_costs_no_more_than_itself(tmp_path: Path, key: str, value: bytes) -> None:
+    """Its picture is there all the same, and so are the others."""
+    entry = b'{"media": [{"uri": "%s", "%s": %s}]}' % (A.encode(), key.encode(), value)
+    of_posts(tmp_path, more={POSTS: b"[%s, %s]" % (entry, json.dumps(post(B)).encode())})
+    assert sorted(ids(tmp_path)) == [A, B]
+    assert unread(tmp_path) == []
+    for photo in photos(tmp_path):
+        (photo.post_text or "").encode()
+
+
+@pytest.mark.parametrize("value", [*list(ODD_VALUES.values())[:-1], b"null", b"true", b"1"], ids=[*list(ODD_VALUES)[:-1], "null", "true", "one"])
+@pytest.mark.parametrize("entry", [b"%s", b'{"media": %s}', b'{"media": [%s]}', b'{"media": [{"uri": %s}]}'], ids=["entry", "media", "medium", "uri"])
+def test_an_entry_that_is_odd_altogether_is_unread(tmp_path: Path, entry: bytes, value: bytes) -> None:
+    """Once, and the others are read."""
+    of_posts(tmp_path, more={POSTS: b"[%s, %s]" % (json.dumps(post(B)).encode(), entry % value)})
+    assert ids(tmp_path) == [B]
+    [one] = unread(tmp_path)
+    one.reason.encode()
 
 
 def test_a_list_that_is_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -507,8 +641,10 @@ JSON = st.recursive(
 @given(JSON)
 def test_no_json_is_more_than_an_entry_that_is_left_out(entry: object) -> None:
     """Wrong types at every level give photos that hold what a photo holds, or none."""
-    for photo in photos_of(entry):
+    for photo in found_in(entry, "it"):
         assert photo.id
+        if isinstance(photo, Unread):
+            continue
         assert 1 <= photo.slide <= photo.n_slides
         assert photo.taken_at is None or photo.taken_at.tzinfo is UTC
         json.dumps([photo.id, photo.post_text, photo.location]).encode()
@@ -521,7 +657,7 @@ def test_no_list_is_more_than_one_error(tmp_path_factory: pytest.TempPathFactory
     """Whatever a list holds as a whole: photos, or the one error with one line."""
     root = unpacked(tmp_path_factory.mktemp("x"), {A: b"A", "media.json" if old else POSTS: json.dumps({"photos": document} if old else document).encode()})
     try:
-        found = {photo.id for photo in InstagramExport(root).photos()}
+        found = {photo.id for photo in photos_in(InstagramExport(root))}
     except SourceError as err:
         found, said = set(), str(err)
     else:
@@ -535,6 +671,6 @@ def test_photos_lead_to_their_files_from_everywhere(tmp_path: Path, monkeypatch:
     """An export that is named from where one stands: what is kept of it is looked for by a server that stands elsewhere."""
     (zipped if packed else unpacked)(tmp_path / "given", export("2025", PICTURES))
     monkeypatch.chdir(tmp_path)
-    found = list(detect("given", "me").photos())
+    found = photos_in(detect("given", "me"))
     monkeypatch.chdir(tmp_path.parent)
     assert [bytes_of(photo) for photo in found] == list(PICTURES.values())

@@ -170,6 +170,14 @@ def test_no_json_breaks_it(node: dict[str, object]) -> None:
         pytest.param(None, (), id="no-text"),
         pytest.param("#Cat and #dog, #cat", ("cat", "dog"), id="lower-case-once"),
         pytest.param("#été#日本 # x", ("été", "日本"), id="any-script"),
+        pytest.param("#ภาษาไทย #น้ำ", ("ภาษาไทย", "น้ำ"), id="thai-vowels"),
+        pytest.param("#हिन्दी #தமிழ்", ("हिन्दी", "தமிழ்"), id="indian-vowels"),
+        pytest.param("#cafe\u0301 #Café", ("café",), id="decomposed"),
+        pytest.param("#İzmir", ("i\u0307zmir",), id="turkish"),
+        pytest.param("#نیم\u200cفصل #क्\u200dष #cat\u200d", ("نیم\u200cفصل", "क्\u200dष", "cat"), id="joiners"),
+        pytest.param("#🐶 #👩🏽\u200d🚒 #🇫🇷 #love❤️you #7️⃣days", ("🐶", "👩🏽\u200d🚒", "🇫🇷", "love❤️you", "7️⃣days"), id="emoji"),
+        pytest.param("\uff03桜 \ufe5f犬", ("桜", "犬"), id="full-width"),
+        pytest.param("#️⃣ #-x ##cat #cat's #nike™", ("cat", "nike"), id="what-is-no-part"),
     ],
 )
 def test_hashtags(text: str | None, expected: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from igsearch.errors import SourceError
-from igsearch.records import Photo
+from igsearch.records import Photo, Source, Unread
 from igsearch.sources.json_source import json_source
 from tests.fake_instagram import jpeg
 
@@ -93,10 +93,22 @@ def written(folder: Path, *posts: object, **others: object) -> Path:
 
 def photos(path: Path) -> list[Photo]:
     """All photos of the file."""
+    source = opened(path)
+    assert source.name == "metadata of instagram-scraper"
+    return [found for found in source.photos() if isinstance(found, Photo)]
+
+
+def opened(path: Path) -> Source:
+    """What is recognised as posts."""
     source = json_source(path, "natgeo")
     assert source is not None
-    assert source.name == "metadata of instagram-scraper"
-    return list(source.photos())
+    assert (source.kind, source.root, source.newest_first, source.n_expected) == ("scraper", str(path), False, None)
+    return source
+
+
+def unread(source: Source) -> list[Unread]:
+    """What cannot be read of a file."""
+    return [found for found in source.photos() if isinstance(found, Unread)]
 
 
 def test_a_post_of_2020_tells_everything(tmp_path: Path) -> None:
@@ -175,23 +187,70 @@ def test_the_post_is_known_by_its_number_alone(tmp_path: Path) -> None:
     assert [photo.id for photo in photos(written(tmp_path, {"id": "2377771936383945871", "display_url": address("a.jpg")}))] == ["CD_ivppDsyP"]
 
 
-def test_what_is_no_post_is_passed_over_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The others are read; how many were not is said once, at the end."""
-    source = json_source(written(tmp_path, None, OF_2020, {"shortcode": 3}, "post", {"shortcode": "NOPICTURE"}, []), "natgeo")
-    assert source is not None
-    assert [photo.id for photo in source.photos()] == ["CD_ivppDsyP"]
-    assert source.n_failed_posts == 5
-    assert [record.getMessage() for record in caplog.records] == ["5 posts of 6 are not as instagram-scraper writes them and are passed over"]
+def test_what_is_no_post_is_unread(tmp_path: Path) -> None:
+    """By its shortcode, or its number in the file; the others are read."""
+    source = opened(written(tmp_path, None, OF_2020, {"shortcode": 3}, "post", {"shortcode": "NOPICTURE"}, [], {"shortcode": "NOPICTURE"}))
+    assert [found.id for found in source.photos()] == ["post 1", "CD_ivppDsyP", "post 3", "post 4", "NOPICTURE", "post 6"]
+    assert [one.permalink for one in unread(source) if one.permalink] == ["https://www.instagram.com/p/NOPICTURE/"]
+    assert all(("\n" not in one.reason and "download it again" in one.reason) or "get the file" in one.reason for one in unread(source))
+
+
+def test_videos_without_a_cover_and_stories_are_left_out_and_counted(tmp_path: Path) -> None:
+    """They are no failure; a picture of a carousel that has no address is."""
+    coverless = VIDEO | {"shortcode": "BARE", "display_url": None, "thumbnail_src": None}
+    edges = [{"node": {"display_url": url, "is_video": video}} for url, video in ((address("1.jpg"), False), (None, True), (None, False))]
+    broken = OF_2020 | {"shortcode": "HALF", "edge_sidecar_to_children": {"edges": edges}}
+    source = opened(written(tmp_path, OF_2020, CAROUSEL, coverless, broken, GraphStories=[{"id": "1"}, {}]))
+    assert [found.id for found in source.photos()] == ["CD_ivppDsyP", "SIDECAR_1", "SIDECAR_3", "HALF_1", "HALF"]
+    assert [(one.id, "1 of 3 pictures" in one.reason) for one in unread(source)] == [("HALF", True)]
+    assert source.left_out == {"stories": 2, "videos without a cover": 3}
+
+
+OF_INSTALOADER = {"node": OF_2020, "instaloader": {"version": "4.16", "node_type": "Post"}}
+OF_THE_APP = {"shortcode": "CAPP", "id": "12345", "caption": "text", "date": 1655000000, "iphone_struct": {"code": "CAPP", "display_url": None}}
+
+
+@pytest.mark.parametrize("document", [OF_INSTALOADER, OF_2020, [OF_INSTALOADER], [OF_2020]], ids=["wrapped", "bare", "list", "bare list"])
+def test_a_post_of_instaloader_is_one(tmp_path: Path, document: object) -> None:
+    """With its address, or with the picture that was downloaded beside it, under the name of the JSON file."""
+    path = tmp_path / "2020-08-17_16-00-32_UTC.json"
+    path.write_text(json.dumps(document))
+    [photo] = opened(path).photos()
+    assert isinstance(photo, Photo)
+    assert (photo.id, photo.url, photo.post_text) == ("CD_ivppDsyP", address("117_n.jpg"), "Photo by @x | A storm #Weather")
+    for name in ("2020-08-17_16-00-32_UTC.jpg", "2020-08-17_16-00-32_UTC_1.jpg"):
+        (tmp_path / name).write_bytes(jpeg())
+        [photo] = opened(path).photos()
+        assert isinstance(photo, Photo)
+        assert (photo.path, photo.url) == (tmp_path / name, None)
+
+
+def test_posts_of_instaloader_in_one_file(tmp_path: Path) -> None:
+    """As JSON lines; a damaged line may hide photos."""
+    path = tmp_path / "posts.jsonl"
+    path.write_text("\n".join([json.dumps(OF_INSTALOADER), json.dumps(CAROUSEL), json.dumps(OF_INSTALOADER)[:-9], json.dumps(OF_2017 | {"display_url": "x"})]))
+    source = opened(path)
+    assert [found.id for found in source.photos()] == ["CD_ivppDsyP", "SIDECAR_1", "SIDECAR_3", "post 3", "BO2zRrbjwiZ"]
+    assert [one.hides for one in unread(source)] == [True]
+
+
+def test_a_post_without_a_picture_is_told_in_one_line(tmp_path: Path) -> None:
+    """With what to give instead."""
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(OF_THE_APP))
+    with pytest.raises(SourceError, match="a post without a picture: give the folder"):
+        json_source(path, "natgeo")
+    path.write_text(json.dumps({"node": {"username": "x"}, "instaloader": {"node_type": "Profile"}}))
+    assert json_source(path, "natgeo") is None
 
 
 @pytest.mark.parametrize("posts", [[], [None], [{}], {}, "posts", None, [[[]]]], ids=str)
-def test_a_file_without_a_post_is_an_error(tmp_path: Path, caplog: pytest.LogCaptureFixture, posts: object) -> None:
-    """It names the file, and is all that is said."""
+def test_a_file_without_a_post_is_an_error(tmp_path: Path, posts: object) -> None:
+    """It names the file."""
     path = tmp_path / "natgeo.json"
     path.write_text(json.dumps({"GraphImages": posts}))
     with pytest.raises(SourceError, match=r"natgeo.json' lists no post under GraphImages"):
         json_source(path, "natgeo")
-    assert caplog.records == []
 
 
 JSON: st.SearchStrategy[Any] = st.recursive(

@@ -312,7 +312,7 @@ function shortcut(event) {
   }
 }
 
-const withProfile = (asked) => ({ ...asked, profile: asked.profile || profiles[0]?.profile || EVERY_PROFILE });
+const withProfile = (asked) => ({ ...asked, profile: asked.profile || profiles.find((one) => !one.problem)?.profile || EVERY_PROFILE });
 
 async function start() {
   notice();

@@ -125,6 +125,7 @@ function facts(hit) {
     ["Likes", Number.isFinite(hit.likes) && hit.likes !== null ? count(hit.likes) : null],
     ["Match", hit.score > 0 ? el("div", { class: "score" }, bar(hit.score), share(hit.score)) : null],
     ["Picture", hit.n_slides > 1 ? `${hit.slide} of ${hit.n_slides}` : null],
+    ["Source", hit.is_gone ? "No longer has it" : null],
     ["Profile", hit.profile],
     ["File", (hit.member ?? hit.path)?.split(/[/\\]/).pop()],
   ];
