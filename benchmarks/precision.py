@@ -9,18 +9,17 @@ import argparse
 import json
 from pathlib import Path
 
-import torch
-
 from igsearch import images
 from igsearch.captioner.captioner import Captioner
+from igsearch.records import Photo
 from igsearch.sources.folder import Folder
 
 BATCH = 32
 
 
-def captions(precision: torch.dtype, files: list[Path]) -> list[str]:
+def captions(precision: str, files: list[Path]) -> list[str]:
     """The best caption of each picture."""
-    captioner = Captioner(device="cpu", precision=precision)
+    captioner = Captioner(device="cpu", engine="torch", precision=precision)
     said = []
     for first in range(0, len(files), BATCH):
         pixels = [captioner.prepare(images.decode(path.read_bytes())) for path in files[first : first + BATCH]]
@@ -35,8 +34,8 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=200)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    files = [photo.path for photo in Folder(args.folder).photos() if photo.path][: args.limit]
-    half, full = captions(torch.bfloat16, files), captions(torch.float32, files)
+    files = [photo.path for photo in Folder(args.folder).photos() if isinstance(photo, Photo) and photo.path][: args.limit]
+    half, full = captions("bfloat16", files), captions("float32", files)
     same = sum(one == other for one, other in zip(half, full, strict=True))
     report = {"photos": len(files), "same_captions_percent": round(100 * same / len(files), 1)}
     print(json.dumps(report, indent=2))

@@ -17,7 +17,7 @@ from igsearch import Captioner, images
 if TYPE_CHECKING:
     from igsearch.records import Description
 
-COLUMNS, CELL, GAP, TEXT_HEIGHT, SCALE = 4, 250, 24, 92, 2
+COLUMNS, CELL, GAP, TEXT_HEIGHT, SCALE = 4, 250, 24, 104, 2
 BACKGROUND, INK, FAINT = "#ffffff", "#1d2129", "#6b7280"
 
 

@@ -15,16 +15,22 @@ MENTIONS_A_SIDE = re.compile(r"\b(left|right)\b")
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A photo and what people (or, for the web set, a machine) said of it."""
+    """A photo and what people (or, for the web set, a machine) said of it, or the one thing that it is known to show."""
 
     path: Path
     references: tuple[tuple[str, ...], ...]
     style: str
+    label: str | None = None
 
     @property
     def may_be_mirrored(self) -> bool:
         """Whether its captions stay true when the photo is flipped left to right."""
         return not any(MENTIONS_A_SIDE.search(" ".join(tokens)) for tokens in self.references)
+
+    @property
+    def texts(self) -> list[str]:
+        """What a person might ask for and mean this photo: its captions, or its label alone and in a phrase."""
+        return [self.label, f"a photo of {self.label}"] if self.label else [" ".join(tokens) for tokens in self.references]
 
 
 def words(raw: str) -> list[str]:
@@ -45,7 +51,7 @@ def read_karpathy(dataset: Path, images: Path, *, style: str, split: str | None 
         exact = images / entry["filename"]
         path = exact if exact.exists() else by_stem[Path(entry["filename"]).stem]
         references = tuple(tuple(sentence["tokens"]) for sentence in entry["sentences"] if sentence["tokens"])
-        examples.append(Example(path, references, style))
+        examples.append(Example(path, references, style, entry.get("label")))
     return examples
 
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import shutil
 import time
 from pathlib import Path
-
-import torch
 
 from igsearch import images
 from igsearch.captioner.captioner import Captioner
@@ -63,13 +62,13 @@ def report_on(captioner: Captioner, dataset: str, examples: list[Example], capti
         "dataset": dataset,
         "n_photos": len(examples),
         "beam_size": captioner.beam_size,
-        "precision": str(captioner.precision).removeprefix("torch."),
+        "precision": captioner.engine.precision,
         "scores": {name: round(value, 2) for name, value in scores.items()},
         "words_used": len({word for words in said for word in words}),
         "different_captions": len(set(captions)),
         "mean_length": round(sum(map(len, said)) / len(said), 2),
         "photos_per_second": round(rate, 1),
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, {captioner.device}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {captioner.engine.name} on {captioner.engine.device}",
     }
 
 

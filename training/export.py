@@ -14,9 +14,10 @@ from pathlib import Path
 from igsearch.captioner import checkpoint
 from igsearch.captioner.config import CaptionerConfig, DecoderConfig, Preprocessing, Search
 from igsearch.captioner.vocabulary import Vocabulary
-from training.batches import START, cached_sets, load_examples
+from training.batches import START, cached_sets
 from training.cache_features import MEAN, SIZE, STD
-from training.run import load_run, mixture
+from training.run import PARTS, load_run, mixture
+from training.sets import CAPTIONED
 from training.styles import with_styles
 
 
@@ -33,8 +34,7 @@ def main() -> None:
     args = parser.parse_args()
     saved = mixture([load_run(path) for path in args.runs])
     if args.data and args.cache:
-        cached = cached_sets(load_examples(args.data), args.cache, saved["words"])
-        saved = with_styles(saved, [cached["flickr8k-train"], cached["web-photos-train"]])
+        saved = with_styles(saved, cached_sets(args.data, args.cache, CAPTIONED, saved["words"]))
     config = CaptionerConfig(
         name=args.name,
         encoder="efficientnet_lite2",
@@ -42,7 +42,7 @@ def main() -> None:
         preprocessing=Preprocessing(SIZE, (MEAN, MEAN, MEAN), (STD, STD, STD)),
         search=Search(starts=tuple(args.starts), length_penalty=args.length_penalty, max_words=30),
     )
-    weights = {f"{part}.{key}": tensor for part in ("encoder", "decoder") for key, tensor in saved[part].items()}
+    weights = {f"{part}.{key}": tensor for part in PARTS[:2] for key, tensor in saved[part].items()}
     checkpoint.save(args.out, config, Vocabulary(tuple(saved["words"])), weights)
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import torch
-
 from igsearch import images
 from igsearch.captioner import checkpoint
 from igsearch.captioner.captioner import Captioner
@@ -21,7 +19,7 @@ GOLDEN = REPOSITORY / "tests" / "unit" / "captioner" / "golden.json"
 
 def describe_sample() -> dict[str, str]:
     """File name to caption of every sample photo, in float32 on the CPU, where every machine computes nearly the same."""
-    captioner = Captioner(device="cpu", precision=torch.float32)
+    captioner = Captioner(device="cpu", precision="float32")
     files = sorted(SAMPLE.glob("*.jpg"))
     described = captioner.describe([captioner.prepare(images.decode(file.read_bytes())) for file in files])
     return {file.name: description.caption for file, description in zip(files, described, strict=True)}

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from igsearch import images
+from igsearch.captioner import checkpoint
 from igsearch.captioner.captioner import Captioner
+from igsearch.captioner.torch_engine import TorchEngine
 from training.backbone import pretrained_lite2
 from training.data import read_karpathy
 
@@ -42,12 +44,13 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     examples = read_karpathy(args.dataset, args.images, style="any")[: args.limit]
-    captioner = Captioner(device="cpu", precision=torch.float32)
+    captioner = Captioner()
+    engine = TorchEngine(checkpoint.packaged(), device="cpu", precision="float32")
     original = pretrained_lite2().to(memory_format=torch.channels_last)
     same_first, first_in_five, kept = 0, 0, 0.0
     for example in examples:
-        pixels = captioner.normalised([captioner.prepare(images.decode(example.path.read_bytes()))])
-        ours, theirs = probabilities(captioner.encoder, pixels), probabilities(original, pixels)
+        pixels = engine.normalised([captioner.prepare(images.decode(example.path.read_bytes()))])
+        ours, theirs = probabilities(engine.encoder, pixels), probabilities(original, pixels)
         same_first += int(ours.argmax() == theirs.argmax())
         first_in_five += int(theirs.argmax() in ours.topk(5).indices)
         kept += float(torch.minimum(ours, theirs).sum())

@@ -1,6 +1,7 @@
 """What both trainings share: a run's folder, and the exponential average of the weights that is evaluated and saved in place of the weights themselves.
 
-A folder holds `run.json` (what the run depends on), `log.jsonl` (one row an epoch), `last.pt` and `best.pt` (highest CIDEr on Flickr8k val).
+A folder holds `run.json` (what the run depends on), `log.jsonl` (one row an epoch), `epoch<n>.pt`, `last.pt` and `best.pt` (highest mean CIDEr over the
+validation sets with human captions).
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ import argparse
 import hashlib
 import json
 import platform
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
 import torch
@@ -21,18 +23,25 @@ from torch import Tensor, nn
 
 from training.sets import SETS
 
+HUMAN = {"flickr8k", "coco"}
+"""The styles of captions that people wrote."""
+
 if TYPE_CHECKING:
-    from igsearch.captioner.decoder import AttentionDecoder
+    from training.learning import Networks
 
 
 class SavedRun(TypedDict):
-    """A `.pt` file: vocabulary, the fields of `DecoderConfig`, both networks' weights, and the row of the log that they earned."""
+    """A `.pt` file: vocabulary, the fields of `DecoderConfig`, the weights of the networks (`heads` may be empty), and the row of the log that they earned."""
 
     words: list[str]
     config: dict[str, Any]
     decoder: dict[str, Tensor]
     encoder: dict[str, Tensor]
+    heads: dict[str, Tensor]
     row: dict[str, Any]
+
+
+PARTS: tuple[Literal["encoder"], Literal["decoder"], Literal["heads"]] = ("encoder", "decoder", "heads")
 
 
 def load_run(file: Path) -> SavedRun:
@@ -44,13 +53,14 @@ def load_run(file: Path) -> SavedRun:
 def mixture(runs: list[SavedRun]) -> SavedRun:
     """The mean of several runs' weights (Wortsman et al. 2022, "Model soups"), in float32; a run given twice counts twice. The rest is the first one's."""
     first = runs[0]
-    networks = {part: {key: torch.stack([run[part][key].float() for run in runs]).mean(0) for key in first[part]} for part in ("encoder", "decoder")}
-    return SavedRun(words=first["words"], config=first["config"], decoder=networks["decoder"], encoder=networks["encoder"], row=first["row"])
+    shared = {part: [key for key in first[part] if all(key in run[part] for run in runs)] for part in PARTS}  # a run may have no heads
+    encoder, decoder, heads = ({key: torch.stack([run[part][key].float() for run in runs]).mean(0) for key in shared[part]} for part in PARTS)
+    return SavedRun(words=first["words"], config=first["config"], decoder=decoder, encoder=encoder, heads=heads, row=first["row"])
 
 
 def provenance(args: argparse.Namespace) -> dict[str, Any]:
     """What a run depends on: its arguments and seed, the caption sets by SHA-256, and the versions that did the arithmetic."""
-    datasets = sorted({dataset for dataset, _, _ in SETS.values()})
+    datasets = sorted({source.dataset for source in SETS.values() if (args.data / source.dataset).exists()})
     return {
         "arguments": {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()},
         "seed": args.seed,
@@ -73,15 +83,26 @@ class Run:
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")
 
-    def save(self, row: dict[str, Any], words: list[str], decoder: AttentionDecoder, encoder: dict[str, Tensor]) -> None:
-        """Print and log an epoch's row and write `last.pt`; `best.pt` too if no epoch of this run had a higher CIDEr on Flickr8k val."""
+    def save(self, row: dict[str, Any], words: list[str], networks: Networks) -> None:
+        """Print and log an epoch's row and write its file; `best.pt` too if no epoch of this run did better on the human captions of the validation sets."""
         print(json.dumps(row), flush=True)
         self.log(row)
-        state = SavedRun(words=words, config=asdict(decoder.config), decoder=decoder.state_dict(), encoder=encoder, row=row)
-        torch.save(state, self.folder / "last.pt")
-        if row["flickr8k"]["CIDEr"] > self.best:
-            self.best = row["flickr8k"]["CIDEr"]
-            torch.save(state, self.folder / "best.pt")
+        weights = networks.state()
+        state = SavedRun(
+            words=words,
+            config=asdict(networks.decoder.config),
+            encoder=weights["encoder"],
+            decoder=weights["decoder"],
+            heads=weights["heads"],
+            row=row,
+        )
+        file = self.folder / f"epoch{row['epoch']}.pt"
+        torch.save(state, file)
+        shutil.copyfile(file, self.folder / "last.pt")
+        human = [scores["CIDEr"] for name, scores in row["val"].items() if SETS[name].style in HUMAN]
+        if sum(human) > self.best:
+            self.best = sum(human)
+            shutil.copyfile(file, self.folder / "best.pt")
 
 
 class AveragedWeights:

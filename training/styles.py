@@ -5,7 +5,6 @@ The beam then begins with each start token at the log-probability of its style, 
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +15,9 @@ from torch import Tensor
 from igsearch.captioner.config import DecoderConfig
 from igsearch.captioner.decoder import AttentionDecoder
 from training.backbone import pretrained_lite2
+from training.batches import START
 from training.run import SavedRun
+from training.sets import SETS, TRAIN
 
 if TYPE_CHECKING:
     from training.batches import CachedSet
@@ -24,18 +25,22 @@ if TYPE_CHECKING:
 INVERSE_PENALTY = 0.01
 """Strong: the sets also differ in how their files were made, which a user's photos do not share."""
 
+MOST_PHOTOS = 2000
+"""Of a set; a linear map of this size needs no more."""
+
 
 @torch.inference_mode()
 def mean_annotations(saved: SavedRun, one: CachedSet) -> Tensor:
-    """The mean annotation (N, A) of every photo of a set, in its unaltered view."""
+    """The mean annotation (N, A) of a set's photos, `MOST_PHOTOS` at most, in their unaltered view."""
+    limit = min(MOST_PHOTOS, len(one))
     encoder = pretrained_lite2()
     encoder.load_state_dict(saved["encoder"])
     encoder.bfloat16().to(memory_format=torch.channels_last)
     decoder = AttentionDecoder(DecoderConfig(**saved["config"]))
     decoder.load_state_dict(saved["decoder"])
     decoder.eval().bfloat16()
-    chunks = [list(range(first, min(first + 32, len(one.examples)))) for first in range(0, len(one.examples), 32)]
-    means = [decoder.annotate(encoder.upper(one.features(chunk, random.Random(0), views=range(1)))).values.float().mean(1) for chunk in chunks]
+    chunks = [range(first, min(first + 32, limit)) for first in range(0, limit, 32)]
+    means = [decoder.annotate(encoder.upper(one.features(chunk))).values.float().mean(1) for chunk in chunks]
     return torch.cat(means)
 
 
@@ -49,8 +54,10 @@ def fit(means: list[Tensor]) -> tuple[Tensor, Tensor]:
     return weight, bias
 
 
-def with_styles(saved: SavedRun, sets: list[CachedSet]) -> SavedRun:
-    """A run whose decoder weighs styles, one a training set, in the order of the start tokens."""
-    weight, bias = fit([mean_annotations(saved, one) for one in sets])
+def with_styles(saved: SavedRun, sets: dict[str, CachedSet]) -> SavedRun:
+    """A run whose decoder weighs styles, one for each start token and in their order, by the photos of the training sets."""
+    groups = [[one for name, one in sets.items() if name in TRAIN and SETS[name].style == style] for style in START]
+    weight, bias = fit([torch.cat([mean_annotations(saved, one) for one in group]) for group in groups])
     decoder = saved["decoder"] | {"style.weight": weight, "style.bias": bias}
-    return SavedRun(words=saved["words"], config=saved["config"] | {"n_styles": len(sets)}, decoder=decoder, encoder=saved["encoder"], row=saved["row"])
+    config = saved["config"] | {"n_styles": len(groups)}
+    return SavedRun(words=saved["words"], config=config, decoder=decoder, encoder=saved["encoder"], heads=saved["heads"], row=saved["row"])

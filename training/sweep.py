@@ -1,16 +1,15 @@
 """Score mixtures of training runs under several settings of the beam search, from cached features: how the packaged checkpoint was chosen.
 
-    python -m training.sweep --data DIR --cache DIR RUN/best.pt A/best.pt:3+B/best.pt:2 … [--length-penalty 0.8 1.0] [--starts both] [--json OUT]
+    python -m training.sweep --data DIR --cache DIR RUN/best.pt A/best.pt:3+B/best.pt:2 … [--length-penalty 0.8 1.0] [--starts all own] [--json OUT]
 
 A mixture is the mean of the runs' weights, each counted as often as the number after its colon says. One line for each mixture, length penalty and choice of
-start tokens: BLEU-4 and CIDEr of Flickr8k val, CIDEr of web val, and how many different words are used.
+start tokens: BLEU-4 and CIDEr of every validation set with captions, and how many different words are used.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,17 +18,20 @@ import torch
 from igsearch.captioner.config import DecoderConfig
 from igsearch.captioner.decoder import AttentionDecoder
 from igsearch.captioner.decoding import Sentence, beam_search
+from igsearch.captioner.torch_engine import TorchSpeaker
 from training.backbone import pretrained_lite2
-from training.batches import START, CachedSet, cached_sets, load_examples
+from training.batches import START, CachedSet, cached_sets
 from training.metrics import caption_scores
 from training.run import SavedRun, load_run, mixture
+from training.sets import CAPTIONED, CAPTIONED_VAL, SETS
 from training.styles import with_styles
 from training.validation import unspoken
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-STARTS = {"human": [START["flickr8k"]], "web": [START["web"]], "both": list(START.values())}
+STARTS = {"all": list(START.values()), "human": [START["flickr8k"], START["coco"]]} | {style: [start] for style, start in START.items()}
+"""Choices of start tokens; "own", beside them, is that of each set's own style."""
 MAX_WORDS = 30
 
 
@@ -40,13 +42,14 @@ def parse_mixture(text: str) -> list[Path]:
 
 
 @torch.inference_mode()
-def feature_maps(saved: SavedRun, one: CachedSet) -> Tensor:
-    """The feature maps (N, 1280, 9, 9) of a validation set, bfloat16."""
+def feature_maps(saved: SavedRun, one: CachedSet, limit: int | None) -> Tensor:
+    """The feature maps (N, 1280, 9, 9) of the first photos of a validation set, bfloat16."""
+    n_photos = min(limit or len(one), len(one))
     encoder = pretrained_lite2()
     encoder.load_state_dict(saved["encoder"])
     encoder.bfloat16().to(memory_format=torch.channels_last)
-    chunks = [range(first, min(first + 50, len(one.examples))) for first in range(0, len(one.examples), 50)]
-    return torch.cat([encoder.upper(one.features(list(chunk), random.Random(0), views=range(1))) for chunk in chunks])
+    chunks = [range(first, min(first + 50, n_photos)) for first in range(0, n_photos, 50)]
+    return torch.cat([encoder.upper(one.features(chunk)) for chunk in chunks])
 
 
 @torch.inference_mode()
@@ -60,8 +63,8 @@ def search(saved: SavedRun, maps: Tensor, *, starts: list[str], beam_size: int, 
     for first in range(0, len(maps), 32):
         chunk = maps[first : first + 32]
         found += beam_search(
-            decoder, decoder.annotate(chunk), starts=[words.index(start) for start in starts], end=words.index("<end>"), beam_size=beam_size,
-            max_words=MAX_WORDS, length_penalty=length_penalty, banned=unspoken(words),
+            TorchSpeaker(decoder, decoder.annotate(chunk), unspoken(words)), starts=[words.index(start) for start in starts], end=words.index("<end>"),
+            beam_size=beam_size, max_words=MAX_WORDS, length_penalty=length_penalty,
         )  # fmt: skip
     return found
 
@@ -79,9 +82,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--beam-size", type=int, default=5)
     parser.add_argument("--length-penalty", type=float, nargs="+", default=[1.0])
-    parser.add_argument("--starts", nargs="+", choices=list(STARTS), default=["both"])
-    parser.add_argument("--sets", nargs="+", choices=["flickr8k-val", "web-photos-val"], default=["flickr8k-val", "web-photos-val"])
-    parser.add_argument("--styles", action="store_true", help="teach each mixture which start token suits a photo")
+    parser.add_argument("--starts", nargs="+", choices=["own", *STARTS], default=["all"])
+    parser.add_argument("--sets", nargs="+", choices=CAPTIONED_VAL, default=CAPTIONED_VAL)
+    parser.add_argument("--limit", type=int, help="photos of each set")
+    parser.add_argument("--styles", action="store_true", help="teach each mixture which of all start tokens suits a photo")
     parser.add_argument("--json", type=Path, help="add one JSON object a line here")
     return parser.parse_args()
 
@@ -89,20 +93,18 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Print a line for every combination."""
     args = arguments()
-    examples = load_examples(args.data)
     for text in args.mixtures:
         saved = mixture([load_run(file) for file in parse_mixture(text)])
-        cached = cached_sets(examples, args.cache, saved["words"])
-        if args.styles:
-            saved = with_styles(saved, [cached["flickr8k-train"], cached["web-photos-train"]])
-        maps = {name: feature_maps(saved, cached[name]) for name in args.sets}
+        cached = cached_sets(args.data, args.cache, [*args.sets, *(CAPTIONED if args.styles else ())], saved["words"])
+        styled = with_styles(saved, cached) if args.styles else saved
+        maps = {name: feature_maps(saved, cached[name], args.limit) for name in args.sets}
         for starts, length_penalty in [(starts, penalty) for starts in args.starts for penalty in args.length_penalty]:
             row: dict[str, object] = {"mixture": text, "starts": starts, "length_penalty": length_penalty, "beam_size": args.beam_size, "styles": args.styles}
             for name in args.sets:
-                one = cached[name]
-                found = search(saved, maps[name], starts=STARTS[starts], beam_size=args.beam_size, length_penalty=length_penalty)
+                one, tokens = cached[name], [START[SETS[name].style]] if starts == "own" else STARTS[starts]
+                found = search(styled if starts == "all" else saved, maps[name], starts=tokens, beam_size=args.beam_size, length_penalty=length_penalty)
                 said = [spoken(sentences[0], saved["words"]) for sentences in found]
-                scores = caption_scores(said, [example.references for example in one.examples])
+                scores = caption_scores(said, [example.references for example in one.examples[: len(said)]])
                 row[name] = {key: round(scores[key], 1) for key in ("BLEU-4", "CIDEr")} | {"words_used": len({w for words in said for w in words})}
             print(json.dumps(row), flush=True)
             if args.json:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,7 +13,7 @@ from training.metrics import caption_scores
 
 if TYPE_CHECKING:
     from igsearch.captioner.decoder import AttentionDecoder
-    from igsearch.captioner.encoder import EfficientNetLite
+    from training.learning import Networks
 
 
 def unspoken(words: list[str]) -> list[int]:
@@ -23,21 +22,22 @@ def unspoken(words: list[str]) -> list[int]:
 
 
 @torch.inference_mode()
-def greedy(decoder: AttentionDecoder, feature_map: Tensor, *, start: int, banned: list[int]) -> Tensor:
-    """Most probable word after most probable word: ids (N, MAX_WORDS)."""
+def greedy(decoder: AttentionDecoder, feature_map: Tensor, *, start: int, banned: list[int], forced: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Most probable word after most probable word, the first ones those of `forced` (N, F) if given: ids and log-probabilities (N, MAX_WORDS)."""
     annotations = decoder.annotate(feature_map)
     state = decoder.start(annotations, 1)
-    words = torch.full((len(feature_map), 1), start)
-    out = []
-    for _ in range(MAX_WORDS):
+    words = torch.full((len(feature_map), 1), start, device=feature_map.device)
+    out, likelihoods = [], []
+    for position in range(MAX_WORDS):
         embedded = decoder.embed(words)
         step = decoder.step(embedded, state, annotations)
         state = step.state
-        logits = decoder.logits(embedded, state.hidden, step.context)
+        logits = decoder.logits(embedded, state.hidden, step.context).float()
         logits[..., banned] = -math.inf
-        words = logits.argmax(2)
+        words = forced[:, position : position + 1] if forced is not None and position < forced.shape[1] else logits.argmax(2)
         out.append(words)
-    return torch.cat(out, 1)
+        likelihoods.append(logits.log_softmax(2).gather(2, words.unsqueeze(2)).squeeze(2))
+    return torch.cat(out, 1), torch.cat(likelihoods, 1)
 
 
 def sentences(ids: Tensor, words: list[str], end: int) -> list[list[str]]:
@@ -45,21 +45,20 @@ def sentences(ids: Tensor, words: list[str], end: int) -> list[list[str]]:
     return [[words[i] for i in (row[: row.index(end)] if end in row else row)] for row in ids.tolist()]
 
 
-def evaluate(decoder: AttentionDecoder, encoder: EfficientNetLite, one: CachedSet, words: list[str], *, limit: int = 1000) -> dict[str, float]:
+def evaluate(networks: Networks, one: CachedSet, words: list[str], *, limit: int = 1000) -> dict[str, float]:
     """Scores of greedy captions of a cached set against their references. Leaves the decoder in training mode."""
-    decoder.eval()
+    networks.decoder.eval()
     start, end, banned = words.index(START[one.examples[0].style]), words.index("<end>"), unspoken(words)
     hypotheses = []
-    count = min(limit, len(one.examples))
+    count = min(limit, len(one))
     for first in range(0, count, 100):
-        positions = list(range(first, min(first + 100, count)))
-        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
-            feature_map = encoder.upper(one.features(positions, random.Random(0), views=range(1)))
-            hypotheses += sentences(greedy(decoder, feature_map, start=start, banned=banned), words, end)
-    decoder.train()
+        with torch.inference_mode(), networks.machine.autocast():
+            feature_map = networks.look(one.features(range(first, min(first + 100, count))))
+            hypotheses += sentences(greedy(networks.decoder, feature_map, start=start, banned=banned)[0], words, end)
+    networks.decoder.train()
     return caption_scores(hypotheses, [e.references for e in one.examples[:count]])
 
 
-def validate(decoder: AttentionDecoder, encoder: EfficientNetLite, sets: dict[str, CachedSet], words: list[str]) -> dict[str, dict[str, float]]:
-    """Scores on both validation sets."""
-    return {name: evaluate(decoder, encoder, sets[validation], words) for name, validation in (("flickr8k", "flickr8k-val"), ("web", "web-photos-val"))}
+def validate(networks: Networks, sets: dict[str, CachedSet], words: list[str], *, limit: int = 1000) -> dict[str, dict[str, float]]:
+    """Scores on each validation set."""
+    return {name: {key: round(value, 2) for key, value in evaluate(networks, one, words, limit=limit).items()} for name, one in sets.items()}

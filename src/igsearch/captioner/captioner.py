@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
 
 from igsearch.captioner import checkpoint
 from igsearch.captioner.attention import Look
-from igsearch.captioner.decoder import AttentionDecoder
-from igsearch.captioner.decoding import Sentence, beam_search
-from igsearch.captioner.device import choose_device, choose_precision
-from igsearch.captioner.encoder import VARIANTS, EfficientNetLite
+from igsearch.captioner.decoding import Sentence, Speaker, beam_search
+from igsearch.captioner.engine import Engine, choose_engine, open_engine
 from igsearch.captioner.labels import top_labels
-from igsearch.captioner.resnet import BLOCKS, ResNetEncoder
 from igsearch.captioner.vocabulary import END, is_special
 from igsearch.errors import CheckpointError
 from igsearch.records import Description, Hypothesis
@@ -27,26 +24,44 @@ from igsearch.records import Description, Hypothesis
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from igsearch.captioner.checkpoint import Checkpoint
+Item = TypeVar("Item")
 
-ENCODER_CHUNK = {"cpu": 8, "cuda": 128, "mps": 32}
-"""Photos per forward pass of the encoder. On a CPU larger chunks fall out of the cache and are three times slower."""
+SAFE_DEVICES = ("auto", "cpu")
+"""What there is on every machine. Of any other device torch, which takes seconds to import, has to say whether it is there."""
 
 
 class Captioner:
-    """The packaged network (or another checkpoint of its kind) on one device. Satisfies `records.Describer`.
+    """The packaged network, or another checkpoint of its kind. Satisfies `records.Describer`.
 
-    Raises CheckpointError if the checkpoint is damaged, DeviceError if the device is not there, UsageError for a beam narrower than one.
+    The checkpoint is verified at once; its network is loaded when the first picture comes, for half of the runs, such as those that find nothing new, never
+    have one, unless the device is to be looked for. `engine` is one of `engine.ENGINES`; `precision` is what it computes in, its own choice for None.
+
+    Raises CheckpointError if the checkpoint is damaged, DeviceError if the device is not there, UsageError for a beam narrower than one or an engine that does
+    not suit; or when the first picture comes if only the weights can tell.
     """
 
-    def __init__(self, folder: Path | None = None, *, device: str = "auto", beam_size: int | None = None, precision: torch.dtype | None = None) -> None:
-        self.device = choose_device(device)
-        loaded = checkpoint.load(folder or checkpoint.packaged())
-        self.precision = precision or (choose_precision(self.device) if loaded.is_half else torch.float32)
-        self.config, self.vocabulary, self.digest = loaded.config, loaded.vocabulary, loaded.digest
-        self.beam_size = beam_size or loaded.config.search.beam_size
-        self.name = checkpoint.captioner_name(loaded.config, loaded.digest, beam_size)
-        self.encoder, self.decoder = build(loaded, self.device, self.precision)
+    def __init__(
+        self, folder: Path | None = None, *, device: str = "auto", beam_size: int | None = None, engine: str = "auto", precision: str | None = None
+    ) -> None:
+        self._folder, self._device, self._engine, self._precision = folder or checkpoint.packaged(), device, engine, precision
+        self.config, self.vocabulary, self.digest = checkpoint.read(self._folder)
+        self.name = checkpoint.captioner_name(self.config, self.digest, beam_size)
+        self.beam_size = beam_size or self.config.search.beam_size
+        self._loaded: Engine | None = None
+        self._loading = threading.Lock()
+        if engine != "auto":
+            choose_engine(engine, self.config, device)
+        if device not in SAFE_DEVICES:
+            self.engine  # noqa: B018 - it is loaded now
+
+    @property
+    def engine(self) -> Engine:
+        """The networks, loaded once, whichever of several threads comes first."""
+        with self._loading:
+            if self._loaded is None:
+                banned = () if self.config.search.speaks_special else self.vocabulary.unspoken
+                self._loaded = open_engine(self._folder, self.config, banned, engine=self._engine, device=self._device, precision=self._precision)
+            return self._loaded
 
     @property
     def min_side(self) -> int | None:
@@ -62,13 +77,20 @@ class Captioner:
 
     def describe(self, pixels: Sequence[NDArray[np.uint8]]) -> list[Description]:
         """Describe prepared pictures, in order."""
+        groups = evenly(pixels, self.engine.n_at_once) if pixels else []
+        if len(groups) < 2:
+            return self._describe(pixels) if pixels else []
+        with ThreadPoolExecutor(len(groups)) as threads:
+            return list(chain.from_iterable(threads.map(self._describe, groups)))
+
+    def _describe(self, pixels: Sequence[NDArray[np.uint8]]) -> list[Description]:
+        """Describe prepared pictures together."""
+        seen = self.engine.look(pixels)
+        all_labels = [()] * len(pixels) if seen.logits is None else top_labels(seen.logits)
         described: list[Description] = []
-        if pixels:
-            feature_map, logits = self._encode(pixels)
-            all_labels = [()] * len(pixels) if logits is None else top_labels(logits)
-            for sentences, labels in zip(self._search(feature_map), all_labels, strict=True):
-                best, *others = self._hypotheses(sentences)
-                described.append(Description(best.caption, best.logprob, tuple(others), labels))
+        for sentences, labels in zip(self._search(seen.speaker), all_labels, strict=True):
+            best, *others = self._hypotheses(sentences)
+            described.append(Description(best.caption, best.logprob, tuple(others), labels))
         return described
 
     def _hypotheses(self, sentences: list[Sentence]) -> list[Hypothesis]:
@@ -76,72 +98,42 @@ class Captioner:
         if not sentences:
             raise CheckpointError(f"the captioner {self.config.name!r} computes what is no number: its weights are damaged; convert or install it again")
         spoken = [Hypothesis(self.vocabulary.sentence(one.ids), one.logprob) for one in sentences]
-        return list({one.caption: one for one in reversed(spoken)}.values())[::-1]
+        return first_of_each(spoken, lambda one: one.caption)
 
     def attend(self, pixels: NDArray[np.uint8]) -> list[Look]:
         """The best sentence for one prepared picture, word by word, each with its attention over the grid."""
-        feature_map, _ = self._encode([pixels])
-        best = self._search(feature_map, with_attention=True)[0][0]
-        height, width = feature_map.shape[2:]
+        seen = self.engine.look([pixels])
+        best = self._search(seen.speaker, with_attention=True)[0][0]
         if best.alpha is None:
             return []
         words = (self.vocabulary.words[position] for position in best.ids)
-        grids = best.alpha.float().reshape(-1, height, width).numpy()
-        return [Look(word, grid) for word, grid in zip(words, grids, strict=True) if not is_special(word)]
+        return [Look(word, grid) for word, grid in zip(words, best.alpha.reshape(-1, *seen.grid), strict=True) if not is_special(word)]
 
-    def _search(self, feature_map: Tensor, *, with_attention: bool = False) -> list[list[Sentence]]:
+    def _search(self, speaker: Speaker, *, with_attention: bool = False) -> list[list[Sentence]]:
         """Each photo's sentences, best first, none twice: two start tokens can lead to the same one."""
         search = self.config.search
         found = beam_search(
-            self.decoder,
-            self.decoder.annotate(feature_map),
+            speaker,
             starts=[self.vocabulary.id(start) for start in search.starts],
             end=self.vocabulary.id(END),
             beam_size=self.beam_size,
             max_words=search.max_words,
             length_penalty=search.length_penalty,
-            banned=() if search.speaks_special else self.vocabulary.unspoken,
             with_attention=with_attention,
         )
-        return [list({one.ids: one for one in reversed(group)}.values())[::-1] for group in found]
-
-    @torch.inference_mode()
-    def _encode(self, pixels: Sequence[NDArray[np.uint8]]) -> tuple[Tensor, Tensor | None]:
-        """Feature map (N, C, H, W) and ImageNet logits (N, 1000), where the encoder gives any, of prepared pictures."""
-        step = ENCODER_CHUNK[self.device.type]
-        maps = [self.encoder(self.normalised(pixels[first : first + step])) for first in range(0, len(pixels), step)]
-        feature_map = torch.cat(maps)
-        logits = self.encoder.classify(feature_map)
-        return (F.adaptive_avg_pool2d(feature_map, self.config.grid) if self.config.grid else feature_map), logits
-
-    def normalised(self, pixels: Sequence[NDArray[np.uint8]]) -> Tensor:
-        """Pictures as the network takes them: (N, 3, S, S), channels last in memory."""
-        stacked = torch.from_numpy(np.stack(pixels)).to(self.device)
-        mean, std = (torch.tensor(values, device=self.device) for values in (self.config.preprocessing.mean, self.config.preprocessing.std))
-        scaled = (stacked.to(torch.float32) / 255 - mean) / std
-        return scaled.to(self.precision).permute(0, 3, 1, 2)
+        return [first_of_each(group, lambda one: one.ids) for group in found]
 
 
-def build(loaded: Checkpoint, device: torch.device, precision: torch.dtype) -> tuple[EfficientNetLite | ResNetEncoder, AttentionDecoder]:
-    """The networks with a checkpoint's weights, ready to run. Raises CheckpointError if names or shapes differ, or a weight is not finite."""
-    with torch.device("meta"):  # nothing is initialised only to be overwritten, and no memory is taken before the shapes are known to be right
-        encoder, decoder = build_encoder(loaded.config.encoder), AttentionDecoder(loaded.config.decoder)
-    networks = torch.nn.ModuleDict({"encoder": encoder, "decoder": decoder})
-    try:
-        networks.load_state_dict(loaded.weights, assign=True)
-    except RuntimeError as err:
-        raise CheckpointError("the checkpoint's weights do not have the shapes its configuration says: it is damaged or of another kind") from err
-    if not all(bool(weight.isfinite().all()) for weight in loaded.weights.values()):
-        raise CheckpointError("some of the checkpoint's weights are not numbers: it is damaged")
-    networks.eval().requires_grad_(False).to(device=device, dtype=precision)
-    encoder.to(memory_format=torch.channels_last)
-    return encoder, decoder
+def evenly(pixels: Sequence[NDArray[np.uint8]], n_groups: int) -> list[Sequence[NDArray[np.uint8]]]:
+    """The pictures in order, in at most so many groups, none larger than another by more than one."""
+    n_groups = min(n_groups, len(pixels))
+    ends = [len(pixels) * (position + 1) // n_groups for position in range(n_groups)]
+    return [pixels[first:end] for first, end in zip([0, *ends], ends, strict=False)]
 
 
-def build_encoder(name: str) -> EfficientNetLite | ResNetEncoder:
-    """An encoder by its name in a configuration. Raises CheckpointError for one this igsearch does not have."""
-    if name in VARIANTS:
-        return EfficientNetLite(name)
-    if name in BLOCKS:
-        return ResNetEncoder(name)
-    raise CheckpointError(f"the checkpoint wants the encoder {name!r}, which this igsearch does not have: upgrade igsearch")
+def first_of_each(items: Sequence[Item], key: Callable[[Item], Hashable]) -> list[Item]:
+    """The items in order, of those with one key the first: where the best sentence is found twice, its better place is the one that counts."""
+    found: dict[Hashable, Item] = {}
+    for item in items:
+        found.setdefault(key(item), item)
+    return list(found.values())

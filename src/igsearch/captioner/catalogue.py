@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from safetensors import SafetensorError, safe_open
 
 from igsearch.captioner import checkpoint
+from igsearch.captioner.captioner import Captioner
 from igsearch.captioner.config import CaptionerConfig
-from igsearch.captioner.late import SAFE_DEVICES, LateCaptioner
 from igsearch.captioner.vocabulary import Vocabulary
 from igsearch.errors import CacheError, CheckpointError, UsageError
 from igsearch.paths import cache_root, models_folder
@@ -49,22 +49,21 @@ class CaptionerSummary:
     problem: str | None = None
 
 
-def open_captioner(given: str | Path | None = None, *, device: str = "auto", beam_size: int | None = None, cache_dir: Path | None = None) -> Describer:
-    """The captioner that `given` names. One of igsearch's own loads its network when the first picture comes, unless the device is to be looked for.
+def open_captioner(
+    given: str | Path | None = None, *, device: str = "auto", beam_size: int | None = None, engine: str = "auto", cache_dir: Path | None = None
+) -> Describer:
+    """The captioner that `given` names, run by `engine`. One of igsearch's own loads its network when the first picture comes.
 
     None or `packaged` is the one that ships with igsearch; `hf:MODEL` one of Hugging Face; else the name of a converted one, or a checkpoint's folder. Raises
-    UsageError if there is none of that name, CheckpointError if it is damaged, DeviceError if the device is not there.
+    UsageError if there is none of that name or the engine does not suit it, CheckpointError if it is damaged, DeviceError if the device is not there.
     """
     if isinstance(given, str) and given.startswith(HUGGING_FACE):
+        if engine == "onnx":
+            raise UsageError(f"--engine onnx runs captioners of the packaged one's kind, which {given!r} is not: leave the option out")
         from igsearch.captioner.huggingface import HuggingFaceCaptioner
 
         return HuggingFaceCaptioner(given.removeprefix(HUGGING_FACE), device=device, beam_size=beam_size)
-    folder = find(given, cache_dir)
-    if device in SAFE_DEVICES:
-        return LateCaptioner(folder, device=device, beam_size=beam_size)
-    from igsearch.captioner.captioner import Captioner
-
-    return Captioner(folder, device=device, beam_size=beam_size)
+    return Captioner(find(given, cache_dir), device=device, beam_size=beam_size, engine=engine)
 
 
 def find(given: str | Path | None, cache_dir: Path | None = None) -> Path:

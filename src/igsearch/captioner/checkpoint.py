@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from safetensors import SafetensorError
 
@@ -16,10 +17,17 @@ from igsearch.captioner.vocabulary import Vocabulary
 from igsearch.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
+
+T = TypeVar("T")
 
 WEIGHTS, CONFIG, VOCABULARY, SUMS = "model.safetensors", "config.json", "vocabulary.json", "SHA256SUMS"
 PARTS = (WEIGHTS, CONFIG, VOCABULARY)
+
+OTHER_SHAPES = "the checkpoint's weights do not have the shapes its configuration says: it is damaged or of another kind"
+NOT_NUMBERS = "some of the checkpoint's weights are not numbers: it is damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +93,26 @@ def read(folder: Path) -> tuple[CaptionerConfig, Vocabulary, str]:
 
 
 def load(folder: Path) -> Checkpoint:
-    """Verify, then read. Raises CheckpointError if a file is missing, altered, or does not fit the others."""
+    """Verify, then read, into torch's tensors. Raises CheckpointError if a file is missing, altered, or does not fit the others."""
     from safetensors.torch import load_file  # which imports torch: what there is to know of a checkpoint is known without
 
     config, vocabulary, digest = read(folder)
+    return Checkpoint(config, vocabulary, _weights(folder, load_file), digest)
+
+
+def arrays(folder: Path) -> dict[str, NDArray[np.floating]]:
+    """Verify, then read the weights alone, into numpy's arrays. Raises CheckpointError as `load` does."""
+    from safetensors.numpy import load_file
+
+    verify(folder)
+    return _weights(folder, load_file)
+
+
+def _weights(folder: Path, load_file: Callable[[Path], dict[str, T]]) -> dict[str, T]:
     try:
-        weights = load_file(folder / WEIGHTS)
-    except (SafetensorError, OSError) as err:
+        return load_file(folder / WEIGHTS)
+    except (SafetensorError, OSError, LookupError, AttributeError, TypeError) as err:  # the last three: of a type of number that the library does not have
         raise CheckpointError(f"{folder / WEIGHTS} is not a safetensors file: {err}") from err
-    return Checkpoint(config, vocabulary, weights, digest)
 
 
 def save(folder: Path, config: CaptionerConfig, vocabulary: Vocabulary, weights: dict[str, Tensor], *, half: bool = True) -> None:

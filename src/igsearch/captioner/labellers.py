@@ -57,7 +57,7 @@ class Labeller:
         found: list[tuple[Label, ...]] = []
         for first in range(0, len(pixels), step):
             stacked = torch.from_numpy(np.stack(pixels[first : first + step])).to(device=self.device, dtype=self.precision)
-            found += top_labels(self._network(stacked), names=self._names)
+            found += top_labels(self._network(stacked).float().cpu().numpy(), names=self._names)
         return found
 
 

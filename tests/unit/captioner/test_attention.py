@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from igsearch import api, images
@@ -79,7 +78,7 @@ def test_odd_shapes_are_drawn(size: tuple[int, int]) -> None:
 
 def test_the_captioner_shows_where_it_looked(sample_photos: Path) -> None:
     """Word for word the caption, each with non-negative attention that sums to 1, and not the same for all words."""
-    captioner = Captioner(device="cpu", precision=torch.float32)
+    captioner = Captioner(device="cpu", precision="float32")
     pixels = captioner.prepare(images.decode((sample_photos / "rocket.jpg").read_bytes()))
     looks = captioner.attend(pixels)
     assert " ".join(one.word for one in looks) == captioner.describe([pixels])[0].caption
@@ -89,7 +88,7 @@ def test_the_captioner_shows_where_it_looked(sample_photos: Path) -> None:
 
 def test_an_attention_map_follows_the_photo(sample_photos: Path) -> None:
     """Where only the left half of a picture shows anything, words look left; mirrored, they look right."""
-    captioner = Captioner(device="cpu", precision=torch.float32)
+    captioner = Captioner(device="cpu", precision="float32")
     cat = images.decode((sample_photos / "cat.jpg").read_bytes()).resize((300, 600))
     left = []
     for place in (0, 300):
@@ -103,7 +102,7 @@ def test_an_attention_map_follows_the_photo(sample_photos: Path) -> None:
 def test_only_what_attends_to_a_grid_can_be_drawn(tmp_path: Path, sample_photos: Path) -> None:
     """A captioner of Hugging Face is refused by name, before it is loaded, and nothing is written."""
     with pytest.raises(UsageError, match=r"hf:someone/model: leave --captioner out"):
-        api.draw_attention(sample_photos / "cat.jpg", tmp_path / "out.png", captioner="hf:someone/model", device="cpu")
+        api.draw_attention(sample_photos / "cat.jpg", tmp_path / "out.png", api.CaptionerOptions("hf:someone/model", device="cpu"))
     assert not (tmp_path / "out.png").exists()
 
 

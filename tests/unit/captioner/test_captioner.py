@@ -11,7 +11,7 @@ import torch
 
 from igsearch import images
 from igsearch.captioner import checkpoint
-from igsearch.captioner.captioner import Captioner
+from igsearch.captioner.captioner import Captioner, first_of_each
 from igsearch.errors import UsageError
 from training.golden import GOLDEN, describe_sample
 
@@ -28,7 +28,7 @@ TOLERANCE = 1e-3
 @pytest.fixture(scope="module")
 def captioner() -> Captioner:
     """The packaged network on the CPU in float32."""
-    return Captioner(device="cpu", precision=torch.float32)
+    return Captioner(device="cpu", precision="float32")
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_no_photos_get_no_descriptions(captioner: Captioner) -> None:
 
 def test_bfloat16_says_what_float32_says(pixels: list[NDArray[np.uint8]], described: list[Description]) -> None:
     """In bfloat16 most captions stay the same, with log-probabilities to within 0.1 a word (`<end>` counted); the others change among near equals."""
-    halves = Captioner(device="cpu", precision=torch.bfloat16).describe(pixels)
+    halves = Captioner(device="cpu", engine="torch", precision="bfloat16").describe(pixels)
     same = [(half, full) for half, full in zip(halves, described, strict=True) if half.caption == full.caption]
     assert len(same) >= 7
     assert all(half.logprob == pytest.approx(full.logprob, abs=0.1 * (len(full.caption.split()) + 1)) for half, full in same)
@@ -89,7 +89,7 @@ def test_bfloat16_says_what_float32_says(pixels: list[NDArray[np.uint8]], descri
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is present, so nothing compares it with the CPU here")
 def test_cuda_says_what_the_cpu_says(pixels: list[NDArray[np.uint8]], described: list[Description]) -> None:
     """On CUDA, in float32, at least eleven of the twelve captions are the CPU's, with close log-probabilities."""
-    theirs = Captioner(device="cuda", precision=torch.float32).describe(pixels)
+    theirs = Captioner(device="cuda", precision="float32").describe(pixels)
     same = [(one, other) for one, other in zip(theirs, described, strict=True) if one.caption == other.caption]
     assert len(same) >= 11
     assert [one.logprob for one, _ in same] == pytest.approx([other.logprob for _, other in same], abs=0.05)
@@ -123,6 +123,12 @@ def test_alternatives_are_other_sentences_in_falling_order(captioner: Captioner,
         assert all(logprob < 0 for _, logprob in sentences)
 
 
+def test_of_equal_sentences_the_better_one_keeps_its_place() -> None:
+    """Two start tokens can lead to the same sentence: the likelier one stands where it stood, before what is less likely, and the other is gone."""
+    found = [("a cat", -1.0), ("a tree", -2.0), ("a cat", -3.0), ("a bird", -4.0), ("a tree", -5.0)]
+    assert first_of_each(found, lambda one: one[0]) == [("a cat", -1.0), ("a tree", -2.0), ("a bird", -4.0)]
+
+
 def test_captions_are_words_of_the_vocabulary(captioner: Captioner, described: list[Description]) -> None:
     """Every caption says something, in known words, without special tokens, within the checkpoint's length."""
     for one in described:
@@ -133,7 +139,7 @@ def test_captions_are_words_of_the_vocabulary(captioner: Captioner, described: l
 
 def test_a_narrower_beam_is_another_captioner(captioner: Captioner, pixels: list[NDArray[np.uint8]]) -> None:
     """The name tells captioners apart by beam, and a beam of one finds one sentence."""
-    narrow = Captioner(device="cpu", beam_size=1, precision=torch.float32)
+    narrow = Captioner(device="cpu", beam_size=1, precision="float32")
     assert narrow.name != captioner.name
     assert narrow.describe(pixels[:1])[0].alternatives == ()
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from igsearch.captioner import checkpoint
-from igsearch.captioner.captioner import build
 from igsearch.captioner.config import CaptionerConfig, DecoderConfig, Preprocessing, Search
 from igsearch.captioner.decoder import AttentionDecoder
 from igsearch.captioner.encoder import EfficientNetLite
+from igsearch.captioner.torch_engine import build
 from igsearch.captioner.vocabulary import Vocabulary
 from igsearch.errors import CheckpointError
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -13,6 +15,7 @@ from torch import Tensor
 from igsearch.captioner.config import DecoderConfig
 from igsearch.captioner.decoder import Annotations, AttentionDecoder
 from igsearch.captioner.decoding import Sentence, beam_search, best_continuations
+from igsearch.captioner.torch_engine import TorchSpeaker
 
 START, END, V = 3, 4, 5
 
@@ -69,9 +72,10 @@ def tutorial_search(decoder: AttentionDecoder, annotations: Annotations, beam_si
     return (finished, True) if finished else (beams[:1], False)
 
 
-def search(decoder: AttentionDecoder, maps: Tensor, **options: object) -> list[list[Sentence]]:
-    """`beam_search` from feature maps."""
-    return beam_search(decoder, decoder.annotate(maps), starts=[START], end=END, **options)  # type: ignore[arg-type]  # options are those of beam_search
+def search(decoder: AttentionDecoder, maps: Tensor, *, banned: Sequence[int] = (), **options: object) -> list[list[Sentence]]:
+    """`beam_search` from feature maps, in torch."""
+    speaker = TorchSpeaker(decoder, decoder.annotate(maps), banned)
+    return beam_search(speaker, **{"starts": [START], "end": END} | options)  # type: ignore[arg-type]  # options are those of beam_search
 
 
 @pytest.mark.parametrize("deep_output", [False, True], ids=["tutorial", "deep output"])
@@ -136,13 +140,13 @@ def test_attention_belongs_to_the_words_of_the_sentence() -> None:
         best = group[0]
         assert best.alpha is not None
         assert best.alpha.shape == (len(best.ids), 4)
-        assert best.alpha.sum(dim=1) == pytest.approx(torch.ones(len(best.ids)), abs=1e-5)
+        assert best.alpha.sum(axis=1) == pytest.approx(np.ones(len(best.ids)), abs=1e-5)
         annotations = decoder.annotate(maps[position : position + 1])
         state = decoder.start(annotations, 1)
         for t, word in enumerate((START, *best.ids[:-1])):
             step = decoder.step(decoder.embed(torch.tensor([[word]])), state, annotations)
             state = step.state
-            assert torch.allclose(step.alpha[0, 0], best.alpha[t], atol=1e-5)
+            assert np.allclose(step.alpha[0, 0], best.alpha[t], atol=1e-5)
 
 
 def test_no_photos_give_no_sentences() -> None:
@@ -151,24 +155,26 @@ def test_no_photos_give_no_sentences() -> None:
 
 
 def test_best_continuations_equal_sorting_them_all() -> None:
-    """The K best of K·V sums, their parents and words, equal a full sort of the flat matrix."""
-    logprobs, scores = torch.randn(3, 4), torch.randn(3, 4, 9)
-    sums, parents, words = best_continuations(logprobs, scores)
-    flat = (logprobs.unsqueeze(2) + scores).flatten(1)
-    expected, index = flat.sort(dim=1, descending=True)
-    assert torch.allclose(sums, expected[:, :4])
-    assert torch.equal(parents * 9 + words, index[:, :4])
+    """The K best of K·V sums, their parents and words, equal a full sort of the flat matrix; what is no number comes last."""
+    random = np.random.default_rng(0)
+    logprobs, scores = random.standard_normal((3, 4), np.float32), random.standard_normal((3, 4, 9), np.float32)
+    scores[1, 2, 3] = np.nan
+    sums, parents, nth = best_continuations(logprobs, scores, 4)
+    flat = np.nan_to_num((logprobs[:, :, None] + scores).reshape(3, -1), nan=-np.inf)
+    order = np.argsort(-flat, axis=1)[:, :4]
+    assert np.array_equal(sums, np.take_along_axis(flat, order, axis=1))
+    assert np.array_equal(parents * 9 + nth, order)
 
 
 def test_start_tokens_compete_for_one_beam() -> None:
     """From two start tokens come the sentences of both, told apart by their probability; a beam of one knows the first token alone."""
     decoder, maps = small_decoder(4), photos(4, 3)
-    both = beam_search(decoder, decoder.annotate(maps), starts=[START, 0], end=END, beam_size=2 * V**3, max_words=2)
+    both = search(decoder, maps, starts=[START, 0], beam_size=2 * V**3, max_words=2)
     for position, group in enumerate(both):
-        alone = [beam_search(decoder, decoder.annotate(maps), starts=[start], end=END, beam_size=V**3, max_words=2)[position] for start in (START, 0)]
+        alone = [search(decoder, maps, starts=[start], beam_size=V**3, max_words=2)[position] for start in (START, 0)]
         expected = sorted((one.logprob for found in alone for one in found), reverse=True)
         assert [one.logprob for one in group] == pytest.approx(expected, abs=1e-4)
-    narrow = beam_search(decoder, decoder.annotate(maps), starts=[START, 0], end=END, beam_size=1)
+    narrow = search(decoder, maps, starts=[START, 0], beam_size=1)
     assert [one[0].ids for one in narrow] == [one[0].ids for one in search(decoder, maps, beam_size=1)]
 
 
@@ -181,15 +187,15 @@ def test_a_beam_weighs_the_styles_of_its_start_tokens() -> None:
         decoder.get_parameter("style.weight").mul_(20)
     plain = AttentionDecoder(config).eval()
     plain.load_state_dict({name: tensor for name, tensor in decoder.state_dict().items() if not name.startswith("style.")})
-    annotations = decoder.annotate(photos(4, 8))
-    styles = decoder.style_logprobs(annotations, 2).detach()
+    maps = photos(4, 8)
+    styles = decoder.style_logprobs(decoder.annotate(maps), 2).detach()
     assert torch.allclose(styles.exp().sum(dim=1), torch.ones(8))
     assert set(styles.argmax(dim=1).tolist()) == {0, 1}
-    both = beam_search(decoder, annotations, starts=[START, 0], end=END, beam_size=2 * V**2, max_words=1)
-    alone = [beam_search(plain, annotations, starts=[start], end=END, beam_size=V**2, max_words=1) for start in (START, 0)]
+    both = search(decoder, maps, starts=[START, 0], beam_size=2 * V**2, max_words=1)
+    alone = [search(plain, maps, starts=[start], beam_size=V**2, max_words=1) for start in (START, 0)]
     for position, group in enumerate(both):
         expected = [one.logprob + float(styles[position, style]) for style in (0, 1) for one in alone[style][position]]
         assert [one.logprob for one in group] == pytest.approx(sorted(expected, reverse=True), abs=1e-3)
-    narrow = beam_search(decoder, annotations, starts=[START, 0], end=END, beam_size=1)
-    greedy = [beam_search(plain, annotations, starts=[start], end=END, beam_size=1) for start in (START, 0)]
+    narrow = search(decoder, maps, starts=[START, 0], beam_size=1)
+    greedy = [search(plain, maps, starts=[start], beam_size=1) for start in (START, 0)]
     assert [one[0].ids for one in narrow] == [greedy[style][position][0].ids for position, style in enumerate(styles.argmax(dim=1).tolist())]

@@ -6,7 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from igsearch.captioner.encoder import VARIANTS, EfficientNetLite, SameConv2d, scaled_channels
+from igsearch.captioner.efficientnet import VARIANTS, scaled_channels
+from igsearch.captioner.encoder import EfficientNetLite, SameConv2d
 
 
 @pytest.mark.parametrize(("variant", "n_parameters"), [("efficientnet_lite0", 4_652_008), ("efficientnet_lite2", 6_092_072)], ids=str)

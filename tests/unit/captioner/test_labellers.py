@@ -43,7 +43,7 @@ def test_pictures_are_prepared_as_the_weights_ask(tmp_path: Path) -> None:
 
 def test_the_labels_of_a_description_are_replaced(tmp_path: Path, sample_photos: Path) -> None:
     """The caption stays, the labels are the classifier's, and the name says whose."""
-    captioner = Captioner(device="cpu", beam_size=1, precision=torch.float32)
+    captioner = Captioner(device="cpu", beam_size=1, precision="float32")
     both = WithLabels(captioner, rigged(tmp_path, 817))
     with Image.open(sample_photos / "cat.jpg") as photo:
         (described,) = both.describe([both.prepare(photo)])

@@ -33,7 +33,7 @@ from igsearch.captioner.decoder import AttentionDecoder
 from igsearch.captioner.resnet import ResNetEncoder
 from igsearch.errors import CheckpointError, IgsearchError, UsageError
 from igsearch.fetch import Fetcher
-from igsearch.indexing import loader
+from igsearch.loading import loader
 from igsearch.records import Photo
 from tests.unit.captioner import lookalike
 from tests.unit.captioner.lookalike import LEGACY_HEAD, WORDS
