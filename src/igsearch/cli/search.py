@@ -12,7 +12,7 @@ from igsearch.cli.command import Command, note, program, remark
 from igsearch.cli.options import MANY, AsJson, CacheDir, Sort, Thumbnails
 from igsearch.dates import period
 from igsearch.errors import UsageError
-from igsearch.output import formats, terminal
+from igsearch.output import formats
 from igsearch.paths import path_given
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ def search(
     elif html is not None:
         write_page(context, answer, html, words, shown=open_page)
     elif sys.stdout.isatty() and not (jsonl or csv):
+        from igsearch.output import terminal
+
         terminal.search_table(terminal.console(sys.stdout), answer.hits, words, thumbnails=thumbnails is Thumbnails.AUTO, total=answer.total)
     else:
         lines = formats.search_jsonl if jsonl else formats.search_csv if csv else formats.search_lines

@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from igsearch.sources import cdn
 from igsearch.store.schema import COLUMNS, clean
 
 if TYPE_CHECKING:
@@ -149,6 +148,8 @@ def is_address(known: KnownPhoto, photo: Photo) -> bool:
     """Whether both were found at one address: the id is made of it."""
     if photo.path is not None or known.path is not None or photo.url is None or known.url is None:
         return False
+    from igsearch.sources import cdn  # which a search need not wait for
+
     return cdn.without_signature(photo.url) == cdn.without_signature(known.url)
 
 
